@@ -1,0 +1,60 @@
+# kplan: `make` lists what there is.
+
+GO      ?= go
+export GOTOOLCHAIN = local
+GOFUMPT     = $(GO) run mvdan.cc/gofumpt@v0.12.0
+STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
+LAB         = $(GO) run ./test/lab/cmd/lab
+UNIT        = $$($(GO) list ./... | grep -v /test/)
+N          ?= 3
+
+.PHONY: help
+help: ## list the targets
+	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/kplan
+	CGO_ENABLED=0 $(GO) build -trimpath -o bin/kplan ./cmd/kplan
+
+.PHONY: demo
+demo: build ## three throw-away machines: plan, apply, drift, repair
+	./test/demo/demo.sh
+
+.PHONY: check
+check: fmt-check vet staticcheck unit ## what needs no machine: format, vet, staticcheck, tests
+
+.PHONY: fmt-check vet staticcheck unit
+fmt-check:
+	@out=$$($(GOFUMPT) -l .); if [ -n "$$out" ]; then echo "not gofumpt-ed:"; echo "$$out"; exit 1; fi
+vet:
+	$(GO) vet ./...
+staticcheck:
+	$(STATICCHECK) ./...
+unit:
+	$(GO) test -shuffle=on $(UNIT)
+
+.PHONY: test
+test: fmt-check vet staticcheck ## everything: the race detector, the lab, a little fuzzing
+	$(GO) test -race -shuffle=on $(UNIT)
+	$(GO) test -race -shuffle=on -p 1 -timeout 20m ./test/...
+	./test/fuzz.sh 5s
+
+.PHONY: crash
+crash: ## kill -9 at random instants, in process and in the lab
+	KPLAN_CRASH=full $(GO) test -run 'Crash|Kill' -timeout 60m -v ./test/...
+
+.PHONY: bench
+bench: ## speed, as ratios and exponents
+	$(GO) test -run '^$$' -bench . -benchtime 1x ./engine/... ./dsl/... ./state/...
+
+.PHONY: fuzz
+fuzz: ## fuzz every decoder for a minute each
+	./test/fuzz.sh 60s
+
+.PHONY: lab-up lab-down lab-ssh
+lab-up: ## start N=3 throw-away machines
+	$(LAB) up --machines $(N)
+lab-down: ## remove them, and what they changed on this host
+	$(LAB) down
+lab-ssh: ## log in: make lab-ssh HOST=k8s-node1
+	$(LAB) ssh $(HOST)

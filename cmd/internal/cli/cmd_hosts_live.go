@@ -1,0 +1,174 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/engine"
+	"github.com/kplan/kplan/modules/host"
+)
+
+func hostsPingCommand() command {
+	return command{
+		name: "hosts ping", args: "[NAME]…", max: -1, short: "connect to hosts, and say how that went",
+		exits:    []int{6, 8, 130},
+		examples: []string{"kplan hosts ping", "kplan hosts ping web1 web2"},
+		define: func(*flags) func(context.Context, *app, []string) int {
+			return func(ctx context.Context, a *app, args []string) int {
+				hosts, code := a.loadHosts(args)
+				if code != 0 {
+					return code
+				}
+				var rows [][]string
+				for _, c := range a.contact(ctx, hosts) {
+					state := "ok"
+					if c.err != nil {
+						state = c.err.Error()
+						code = worst(code, hostCode(c.err))
+					}
+					rows = append(rows, []string{c.host.Name, endpointOf(c.host), c.elapsed.Round(time.Millisecond).String(), state})
+				}
+				a.view.Table([]string{"NAME", "CONNECTION", "TIME", "RESULT"}, rows)
+				return worst(code, interrupted(ctx))
+			}
+		},
+	}
+}
+
+func hostsFactsCommand() command {
+	return command{
+		name: "hosts facts", args: "[NAME]…", max: -1, short: "show what reading hosts tells of them",
+		exits:    []int{6, 8, 130},
+		examples: []string{"kplan hosts facts", "kplan hosts facts --json web1"},
+		define: func(f *flags) func(context.Context, *app, []string) int {
+			asJSON := f.Bool("json", "write the facts as JSON, by host")
+			return func(ctx context.Context, a *app, args []string) int {
+				hosts, code := a.loadHosts(args)
+				if code != 0 {
+					return code
+				}
+				facts := map[string]host.Facts{}
+				for _, c := range a.contact(ctx, hosts) {
+					if c.err != nil {
+						code = worst(code, a.fail(coded(hostCode(c.err), "Host "+c.host.Name+" cannot be read", capital(c.err.Error())+".")))
+						continue
+					}
+					facts[c.host.Name] = c.facts
+				}
+				if *asJSON {
+					a.view.FactsJSON(facts)
+				} else {
+					a.view.Facts(facts)
+				}
+				return worst(code, interrupted(ctx))
+			}
+		},
+	}
+}
+
+func hostsScanCommand() command {
+	return command{
+		name: "hosts scan", args: "[NAME]…", max: -1, short: "show the host keys of hosts, to be compared and recorded",
+		long: "Compare the fingerprints with what the machines' consoles show\n" +
+			"(ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub) before you record them.",
+		exits:    []int{8, 130},
+		examples: []string{"kplan hosts scan", "kplan hosts scan --write web1"},
+		define: func(f *flags) func(context.Context, *app, []string) int {
+			write := f.Bool("write", "add the keys to the known_hosts file of the connection")
+			return func(ctx context.Context, a *app, args []string) int {
+				hosts, code := a.loadHosts(args)
+				if code != 0 {
+					return code
+				}
+				var rows [][]string
+				for _, h := range hosts {
+					keys, err := a.ssh().ScanHostKeys(ctx, h, a.bastion(h))
+					if err != nil {
+						code = worst(code, a.fail(coded(8, "Host "+h.Name+" cannot be reached", capital(err.Error())+".")))
+						continue
+					}
+					for _, k := range keys {
+						rows = append(rows, []string{h.Name, k.Fingerprint, k.Key})
+					}
+					if *write {
+						file, err := a.ssh().TrustHostKeys(h, keys)
+						if err != nil {
+							return worst(code, a.fail(problem("The host keys cannot be recorded", capital(err.Error())+".")))
+						}
+						a.say("Recorded the keys of " + h.Name + " in " + file + ".")
+					}
+				}
+				a.view.Table([]string{"NAME", "FINGERPRINT", "KEY"}, rows)
+				return worst(code, interrupted(ctx))
+			}
+		},
+	}
+}
+
+// loadHosts reads the spec and the hosts of it that the arguments name.
+func (a *app) loadHosts(args []string) ([]*dsl.Host, int) {
+	diags := a.load()
+	if code := a.show(diags); diags.HasErrors() {
+		return nil, code
+	}
+	hosts, err := a.chosen(args)
+	if err != nil {
+		return nil, a.fail(err)
+	}
+	return hosts, 0
+}
+
+// contacted is how the contact with one host went.
+type contacted struct {
+	host    *dsl.Host
+	facts   host.Facts
+	elapsed time.Duration
+	err     error
+}
+
+// contact connects to hosts, so many at once as --parallelism says, and reads
+// who they are. It returns when all have answered.
+func (a *app) contact(ctx context.Context, hosts []*dsl.Host) []contacted {
+	connect := a.connector()
+	out := make([]contacted, len(hosts))
+	admitted := make(chan struct{}, a.common.parallelism)
+	var all sync.WaitGroup
+	for i, h := range hosts {
+		all.Add(1)
+		go func() {
+			defer all.Done()
+			admitted <- struct{}{}
+			defer func() { <-admitted }()
+			start := time.Now()
+			facts, err := look(ctx, connect, h, a.bastion(h))
+			out[i] = contacted{h, facts, time.Since(start), err}
+		}()
+	}
+	all.Wait()
+	return out
+}
+
+func look(ctx context.Context, connect engine.Connector, h, jump *dsl.Host) (host.Facts, error) {
+	link, err := connect(ctx, h, jump)
+	if err != nil {
+		return host.Facts{}, err
+	}
+	defer link.Session.Close()
+	c, err := link.Session.Contact(ctx)
+	if err != nil {
+		return host.Facts{}, err
+	}
+	return c.Facts, nil
+}
+
+// hostCode is the exit code for a host that cannot be reached.
+func hostCode(err error) int {
+	var coder interface{ ExitCode() int }
+	if errors.As(err, &coder) {
+		return coder.ExitCode()
+	}
+	return 8
+}

@@ -1,0 +1,98 @@
+package view
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/kplan/kplan/dsl/addr"
+	"github.com/kplan/kplan/engine/event"
+)
+
+// doing is what a running step is said to do.
+func doing(action string) string {
+	switch action {
+	case "create":
+		return "creating"
+	case "update":
+		return "modifying"
+	case "refresh":
+		return "refreshing"
+	case "replace":
+		return "replacing"
+	case "delete":
+		return "destroying"
+	case "forget":
+		return "forgetting"
+	}
+	return "working"
+}
+
+// did is what a step that is done has done.
+func did(action string) string {
+	switch action {
+	case "create":
+		return "created"
+	case "update":
+		return "modified"
+	case "refresh":
+		return "refreshed"
+	case "replace":
+		return "replaced"
+	case "delete":
+		return "destroyed"
+	case "forget":
+		return "forgotten"
+	}
+	return "done"
+}
+
+// ended says how a step ended, in a few words.
+func ended(e event.StepEnded) string {
+	switch e.Outcome {
+	case event.Done:
+		return did(e.Action)
+	case event.Already:
+		return "already as planned"
+	case event.NotNeeded:
+		return "not needed"
+	case event.Adopted:
+		return did(e.Action) + " by the interrupted run before"
+	}
+	return string(e.Outcome)
+}
+
+// styleOfOutcome is how an outcome is coloured.
+func styleOfOutcome(o event.Outcome) style {
+	switch o {
+	case event.Done, event.Adopted:
+		return green
+	case event.Already, event.NotNeeded:
+		return dim
+	case event.Failed, event.Stale:
+		return red
+	}
+	return yellow
+}
+
+// fulfilled reports whether an outcome is as the plan asked.
+func fulfilled(o event.Outcome) bool {
+	return o == event.Done || o == event.Already || o == event.NotNeeded || o == event.Adopted
+}
+
+// here is an address without its host.
+func here(a addr.Instance) string { return a.Resource.String() + a.Key.String() }
+
+// span writes a duration as people read it: 1.2s, 42s, 3m10s.
+func span(d time.Duration) string {
+	switch {
+	case d < 100*time.Millisecond:
+		return fmt.Sprintf("%dms", d.Milliseconds())
+	case d < 10*time.Second:
+		return fmt.Sprintf("%.1fs", d.Seconds())
+	case d < time.Minute:
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%dm%02ds", int(d.Minutes()), int(d.Seconds())%60)
+	}
+	return fmt.Sprintf("%dh%02dm", int(d.Hours()), int(d.Minutes())%60)
+}

@@ -1,0 +1,118 @@
+package dsl
+
+import (
+	"cmp"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+)
+
+// Bundle is the sources of a spec and all that its values were taken from,
+// without anything sensitive.
+type Bundle struct {
+	// Sources of the spec and its modules, by the file name of ranges, with
+	// sensitive literals cut out.
+	Sources map[string][]byte `json:"sources"`
+	Cuts    []Cut             `json:"cuts"`
+	// Variables that were given a value and are not sensitive, as JSON with
+	// their types.
+	Variables map[string]json.RawMessage `json:"variables"`
+	// Files that functions read, by name: content, or a keyed digest where they
+	// were only used in sensitive values.
+	Files map[string][]byte `json:"files"`
+	// Digests, keyed, of the values of sensitive variables (var.name) and of
+	// the files that were only used in sensitive values (file.name).
+	Digests map[string]string `json:"digests"`
+}
+
+// digestOf is the keyed digest of what is sensitive. what separates the uses of
+// the key.
+func digestOf(key []byte, what string, content []byte) string {
+	h := hmac.New(sha256.New, key)
+	fmt.Fprintf(h, "kplan spec\x00%d %s\x00", len(what), what)
+	h.Write(content)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// Bundle is what a saved plan holds of the spec. It is to be called after all
+// instances and outputs were evaluated, since it holds the files that their
+// functions read. key digests what is sensitive.
+func (s *Spec) Bundle(key []byte) (*Bundle, hcl.Diagnostics) {
+	b := &Bundle{
+		Sources: map[string][]byte{}, Variables: map[string]json.RawMessage{},
+		Files: map[string][]byte{}, Digests: map[string]string{},
+	}
+	locs := slices.SortedFunc(maps.Keys(s.modules), func(a, c location) int { return cmp.Compare(a.file("x"), c.file("x")) })
+	for _, loc := range locs {
+		s.bundleSources(b, s.modules[loc], key)
+		s.bundleFiles(b, s.modules[loc], key)
+	}
+	var diags hcl.Diagnostics
+	for name, v := range s.root.mod.variables {
+		value, more := s.value(s.top, valueID{s.root, kindVar, name}, nil)
+		diags = append(diags, more...)
+		bare, _ := value.UnmarkDeep()
+		j, err := ctyjson.Marshal(bare, cty.DynamicPseudoType)
+		if err != nil {
+			diags = append(diags, errorAt(v.rng, "Variable cannot be saved", "The value of %q cannot stand in a plan: %s.", name, err))
+			continue
+		}
+		if v.sensitive {
+			b.Digests["var."+name] = digestOf(key, "var."+name, j)
+			continue
+		}
+		b.Variables[name] = j
+	}
+	return b, diags
+}
+
+// bundleSources puts the sources of a module in, without sensitive literals.
+func (s *Spec) bundleSources(b *Bundle, m *module, key []byte) {
+	secret := map[hcl.Range]bool{}
+	m.expressions(func(e *expr) {
+		if e.secret && !m.loc.embedded && literal(e.Expression) {
+			secret[e.Range()] = true
+		}
+	})
+	digest := func(path string, text []byte) string { return digestOf(key, "source."+path, text) }
+	seen := map[string]int{}
+	for _, name := range slices.Sorted(maps.Keys(m.sources)) {
+		shown := m.loc.file(name)
+		f := s.files[shown] // without a byte order mark, as ranges count
+		var args []argument
+		argumentsIn(f.Body.(*hclsyntax.Body), "", seen, func(a argument) {
+			if secret[a.expr.Range()] {
+				args = append(args, a)
+			}
+		})
+		slices.SortFunc(args, func(a, c argument) int { return a.expr.Range().Start.Byte - c.expr.Range().Start.Byte })
+		src, cuts := cut(shown, f.Bytes, args, digest)
+		b.Sources[shown] = src
+		b.Cuts = append(b.Cuts, cuts...)
+	}
+}
+
+// bundleFiles puts the files in that functions of a module read.
+func (s *Spec) bundleFiles(b *Bundle, m *module, key []byte) {
+	read := m.files.Read()
+	for _, f := range read {
+		if !f.Secret {
+			b.Files[m.loc.file(f.Path)] = f.Content
+		}
+	}
+	for _, f := range append(read, m.secretFiles.Read()...) {
+		name := m.loc.file(f.Path)
+		if _, shown := b.Files[name]; !shown {
+			b.Digests["file."+name] = digestOf(key, "file."+name, f.Content)
+		}
+	}
+}

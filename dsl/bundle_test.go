@@ -1,0 +1,178 @@
+package dsl
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+const bundled = `-- main.kplan.hcl --
+variable "token" {
+  default   = "canary-default"
+  sensitive = true
+}
+variable "given" {
+  type      = string
+  sensitive = true
+}
+variable "open" { default = "open" }
+locals {
+  literal = "canary-local"
+  shown   = "shown"
+}
+connection {
+  password = "canary-connection"
+  bootstrap { password = "canary-bootstrap" }
+}
+host "n1" { address = "10.0.0.1" }
+resource "file" "x" {
+  on                = hosts
+  path              = "/x"
+  content           = file("motd")
+  sensitive_content = <<END
+canary-heredoc
+${local.literal} ${local.shown} ${var.token}
+END
+  mode              = local.shown
+}
+resource "file" "y" {
+  on                = hosts
+  path              = "/y"
+  sensitive_content = file("key")
+  content           = "${var.open} ${sensitive("canary-call")}"
+}
+module "m" {
+  source = "./m"
+  secret = "canary-argument"
+}
+-- m/main.kplan.hcl --
+variable "secret" { sensitive = true }
+output "o" {
+  value     = "canary-output ${var.secret}"
+  sensitive = true
+}
+-- motd --
+welcome
+-- key --
+canary-file
+`
+
+func bundle(t *testing.T, dir string, o Options, key []byte) (*Bundle, map[string]string) {
+	t.Helper()
+	s, diags := Load(dir, o)
+	noErrors(t, diags)
+	values := evaluateAll(t, s)
+	b, diags := s.Bundle(key)
+	noErrors(t, diags)
+	return b, values
+}
+
+func evaluateAll(t *testing.T, s *Spec) map[string]string {
+	t.Helper()
+	e, diags := s.Expand()
+	noErrors(t, diags)
+	values := map[string]string{}
+	for _, i := range e.Instances {
+		v, diags := i.Evaluate(NoScope{})
+		noErrors(t, diags)
+		v, _ = v.UnmarkDeep()
+		values[i.Addr.String()] = v.GoString()
+	}
+	_, diags = s.Outputs(NoScope{})
+	noErrors(t, diags)
+	return values
+}
+
+func TestBundle(t *testing.T) {
+	dir := write(t, bundled)
+	o := Options{Types: testTypes(), Env: []string{"KPLAN_VAR_given=canary-env"}, Vars: []string{"open=changed"}}
+	key := []byte("key")
+	b, want := bundle(t, dir, o, key)
+	j, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := bytes.Join([][]byte{j, b.Sources["main.kplan.hcl"], b.Sources["m/main.kplan.hcl"]}, nil)
+	for _, f := range b.Files {
+		all = append(all, f...)
+	}
+	if i := bytes.Index(all, []byte("canary")); i >= 0 {
+		t.Errorf("the bundle holds %s", all[i:min(len(all), i+30)])
+	}
+	if !strings.Contains(string(b.Sources["main.kplan.hcl"]), "shown") || string(b.Files["motd"]) != "welcome\n" {
+		t.Error("the bundle lacks what may be shown")
+	}
+	if n, m := strings.Count(bundled[:strings.Index(bundled, "-- m/")], "\n"), bytes.Count(b.Sources["main.kplan.hcl"], []byte("\n")); n-1 != m {
+		t.Errorf("%d lines became %d", n-1, m)
+	}
+	var back Bundle
+	if err := json.Unmarshal(j, &back); err != nil {
+		t.Fatal(err)
+	}
+	// The spec moves on in what is not sensitive: the plan's holds.
+	edit(t, dir, "motd", "welcome", "other")
+	edit(t, dir, "main.kplan.hcl", `shown   = "shown"`, `shown   = "other"`)
+	again := o
+	again.Vars = nil
+	s, diags := LoadBundle(&back, key, dir, again)
+	noErrors(t, diags)
+	equal(t, "values", evaluateAll(t, s), want)
+	if c := s.Hosts()[0].Connection; c.Password != "canary-connection" || c.Bootstrap.Password != "canary-bootstrap" {
+		t.Error("the connection's passwords are gone")
+	}
+}
+
+func edit(t *testing.T, dir, name, old, with string) {
+	t.Helper()
+	p := filepath.Join(dir, name)
+	src, err := os.ReadFile(p)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(p, []byte(replace(string(src), old, with)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestBundleRefused(t *testing.T) {
+	key := []byte("key")
+	o := Options{Types: testTypes(), Env: []string{"KPLAN_VAR_given=canary-env"}}
+	for name, c := range map[string]struct {
+		change func(dir string, o *Options)
+		stale  bool
+	}{
+		"another default":   {func(dir string, _ *Options) { edit(t, dir, "main.kplan.hcl", "canary-default", "other") }, true},
+		"another heredoc":   {func(dir string, _ *Options) { edit(t, dir, "main.kplan.hcl", "canary-heredoc", "other") }, true},
+		"another argument":  {func(dir string, _ *Options) { edit(t, dir, "main.kplan.hcl", "canary-argument", "other") }, true},
+		"another file":      {func(dir string, _ *Options) { edit(t, dir, "key", "canary", "other") }, true},
+		"another value":     {func(_ string, o *Options) { o.Env = []string{"KPLAN_VAR_given=other"} }, true},
+		"no value":          {func(_ string, o *Options) { o.Env = nil }, false},
+		"no block":          {func(dir string, _ *Options) { edit(t, dir, "m/main.kplan.hcl", `output "o"`, `output "p"`) }, false},
+		"no file":           {func(dir string, _ *Options) { os.Remove(filepath.Join(dir, "key")) }, false},
+		"an open variable":  {func(_ string, o *Options) { o.Vars = []string{"open=x"} }, false},
+		"an unknown name":   {func(_ string, o *Options) { o.Vars = []string{"opne=x"} }, false},
+		"sensitive, by var": {func(_ string, o *Options) { o.Vars = []string{"given=other"} }, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, bundled)
+			b, _ := bundle(t, dir, o, key)
+			again := o
+			c.change(dir, &again)
+			s, diags := LoadBundle(b, key, dir, again)
+			if !diags.HasErrors() {
+				t.Fatalf("%v", s)
+			}
+			for _, d := range diags {
+				if Stale(d) != c.stale {
+					t.Errorf("stale is %v of %s", !c.stale, d.Error())
+				}
+				if strings.Contains(d.Error(), "canary") {
+					t.Errorf("shows a value: %s", d.Error())
+				}
+			}
+		})
+	}
+}

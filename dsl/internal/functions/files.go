@@ -1,0 +1,216 @@
+package functions
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"os"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"unicode"
+)
+
+// The limits of what one module reads.
+const (
+	MaxFile  = 1 << 20  // bytes of one file
+	MaxFiles = 16 << 20 // bytes of all files
+	maxNames = 100_000  // entries that fileset looks at
+)
+
+var (
+	errOutside    = errors.New("the path leads outside the spec's directory")
+	errNotRegular = errors.New("the path names what is not a regular file")
+	errNotText    = errors.New("it is no text in UTF-8")
+)
+
+// Files is the files that the functions of one module may read: those below
+// its directory, or those that a saved plan recorded. Several goroutines may
+// use it.
+type Files struct {
+	root *os.Root // nil where the files are recorded
+
+	mu    sync.Mutex
+	read  map[string]*File // by path; of a plan's, also those not read yet
+	total int
+}
+
+// File is one file that was read.
+type File struct {
+	Path    string // relative to the directory of the module, with slashes
+	Content []byte
+	Secret  bool // every use was in a sensitive value
+	used    bool
+}
+
+// OpenFiles is the files below the directory dir. Close it.
+func OpenFiles(dir string) (*Files, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Files{root: root, read: map[string]*File{}}, nil
+}
+
+// RecordedFiles is files by path, as a saved plan or a module inside the binary
+// holds them.
+func RecordedFiles(content map[string][]byte) *Files {
+	f := &Files{read: map[string]*File{}}
+	for name, b := range content {
+		f.read[name] = &File{Path: name, Content: b}
+	}
+	return f
+}
+
+// Close ends the reading of files; what was read stays.
+func (f *Files) Close() error {
+	if f.root == nil {
+		return nil
+	}
+	return f.root.Close()
+}
+
+// Read is the files that functions have read so far, by path.
+func (f *Files) Read() []File {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	var out []File
+	for _, file := range f.read {
+		if file.used {
+			out = append(out, *file)
+		}
+	}
+	slices.SortFunc(out, func(a, b File) int { return cmp.Compare(a.Path, b.Path) })
+	return out
+}
+
+// content is what the file name holds; fresh, if it was not read before. The
+// use is secret if the value that it becomes is.
+func (f *Files) content(name string, secret bool) (content []byte, fresh bool, err error) {
+	clean, err := local(name)
+	if err != nil {
+		return nil, false, err
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	file := f.read[clean]
+	if file == nil {
+		b, err := f.open(clean)
+		if err != nil {
+			return nil, false, err
+		}
+		if f.total += len(b); f.total > MaxFiles {
+			return nil, false, errors.New("the files of the spec hold more than 16 MiB together")
+		}
+		file = &File{Path: clean, Content: b}
+		f.read[clean] = file
+	}
+	fresh = !file.used
+	file.Secret = secret && (fresh || file.Secret)
+	file.used = true
+	return file.Content, fresh, nil
+}
+
+// local is name without detours, which lead nowhere but below the directory.
+func local(name string) (string, error) {
+	if name == "" {
+		return "", errNotRegular
+	}
+	if strings.ContainsFunc(name, unicode.IsControl) {
+		return "", fmt.Errorf("%w: its name holds a control character", errNotRegular)
+	}
+	if !filepath.IsLocal(filepath.FromSlash(name)) {
+		return "", errOutside
+	}
+	return path.Clean(filepath.ToSlash(name)), nil
+}
+
+// open reads a file from the directory. It does not open what is not a regular
+// file, of which some would never be read to an end; and opens what it found to
+// be one without waiting, since that can be another by then.
+func (f *Files) open(name string) ([]byte, error) {
+	if f.root == nil {
+		return nil, errors.New("there is no such file")
+	}
+	info, err := f.root.Stat(name)
+	if err != nil {
+		return nil, reason(err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	file, err := f.root.OpenFile(name, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer func() { _ = file.Close() }() // read only
+	if info, err = file.Stat(); err != nil || !info.Mode().IsRegular() {
+		return nil, errNotRegular
+	}
+	if info.Size() > MaxFile {
+		return nil, errors.New("the file is larger than 1 MiB")
+	}
+	b, err := io.ReadAll(io.LimitReader(file, MaxFile+1))
+	switch {
+	case err != nil:
+		return nil, reason(err)
+	case len(b) > MaxFile:
+		return nil, errors.New("the file is larger than 1 MiB")
+	}
+	return b, nil
+}
+
+// reason is why a file cannot be read, without the path of the directory.
+func reason(err error) error {
+	var p *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return errors.New("there is no such file")
+	case errors.Is(err, syscall.ELOOP):
+		return fmt.Errorf("%w: its links lead in a circle", errNotRegular)
+	case errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG):
+		return errNotRegular
+	case strings.Contains(err.Error(), "escapes from parent"): // os has no name for this error
+		return errOutside
+	case errors.As(err, &p):
+		return p.Err
+	}
+	return err
+}
+
+// names is the paths of all regular files below dir that are read or can be.
+func (f *Files) names(dir string) ([]string, error) {
+	if f.root == nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		return slices.Sorted(maps.Keys(f.read)), nil
+	}
+	info, err := f.root.Stat(dir)
+	if err != nil {
+		return nil, reason(err)
+	}
+	if !info.IsDir() {
+		return nil, errors.New("the path is not a directory")
+	}
+	var out []string
+	entries := 0
+	err = fs.WalkDir(f.root.FS(), dir, func(name string, d fs.DirEntry, err error) error {
+		if err != nil {
+			return reason(err)
+		}
+		if entries++; entries > maxNames {
+			return errors.New("the directory holds more than 100,000 files")
+		}
+		if d.Type().IsRegular() {
+			out = append(out, name)
+		}
+		return nil
+	})
+	return out, err
+}

@@ -1,0 +1,288 @@
+package dsl
+
+import (
+	"errors"
+	"io/fs"
+	"maps"
+	"os"
+	"slices"
+	"sync"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/dsl/addr"
+	"github.com/kplan/kplan/dsl/internal/functions"
+	"github.com/kplan/kplan/dsl/internal/guard"
+)
+
+// Spec is a spec that was loaded. After Load it is safe for use by several
+// goroutines.
+type Spec struct {
+	options Options
+	dir     string
+	from    source
+	budget  *guard.Budget
+	files   map[string]*hcl.File
+
+	modules map[location]*module
+	root    *node
+	top     *instance // of the root module
+
+	bundle *restored // where the spec is that of a saved plan
+
+	hosts     []*Host // by name
+	hostIndex map[string]int32
+	values    hostValues
+	given     map[string]given // values of the root's variables
+
+	reasons map[valueID]*reasonWhy // why a value is not static; nil: it is
+
+	expandOnce  sync.Once
+	expansion   *Expansion
+	expandDiags hcl.Diagnostics
+}
+
+// node is a module at its place in the tree of calls.
+type node struct {
+	parent   *node
+	call     *callBlock // nil in the root
+	mod      *module
+	children map[string]*node
+	shapes   map[*resourceBlock]*shape
+}
+
+// path is what messages call the node: module.a.module.b, "" for the root.
+func (n *node) path() string {
+	if n.parent == nil {
+		return ""
+	}
+	p := "module." + n.call.name
+	if up := n.parent.path(); up != "" {
+		return up + "." + p
+	}
+	return p
+}
+
+// maxDepth bounds how deep module calls nest, and maxModules how many there
+// are.
+const (
+	maxDepth   = 20
+	maxModules = 10_000
+)
+
+// Load reads the spec in the directory dir. The spec is never nil: after
+// errors it serves to show their sources, and nothing else.
+func Load(dir string, o Options) (*Spec, hcl.Diagnostics) {
+	s := newSpec(dir, o)
+	whole := hcl.Range{Filename: dir}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return s, hcl.Diagnostics{errorAt(whole, "Cannot read the spec", "The directory %s cannot be read: %s.", dir, reason(err))}
+	}
+	s.from = disk{dir: dir, root: root, embedded: o.Embedded}
+	defer root.Close()
+	return s, s.load()
+}
+
+func newSpec(dir string, o Options) *Spec {
+	return &Spec{
+		options: o, dir: dir, budget: guard.NewBudget(), files: map[string]*hcl.File{},
+		modules: map[location]*module{}, given: map[string]given{}, reasons: map[valueID]*reasonWhy{},
+		hostIndex: map[string]int32{},
+	}
+}
+
+// Files are the sources read so far, by the file name of ranges.
+func (s *Spec) Files() map[string]*hcl.File { return s.files }
+
+// Hosts are the hosts of the spec, by name.
+func (s *Spec) Hosts() []*Host { return s.hosts }
+
+// Backend says where the state lives.
+func (s *Spec) Backend() Backend {
+	b := Backend{Type: "local", Path: ".kplan"}
+	if s.root != nil && s.root.mod.settings != nil {
+		if set := s.root.mod.settings.backend; set.Type != "" {
+			return set
+		}
+		b.Range = s.root.mod.settings.rng
+	}
+	return b
+}
+
+// load runs the phases of loading, each on what those before it found right.
+func (s *Spec) load() hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, phase := range []func() hcl.Diagnostics{
+		s.loadModules, s.checkVersion, s.resolve, s.checkCycles, s.checkStatic, s.readVariables, s.readHosts, s.checkHosts, s.checkVariables,
+	} {
+		diags = append(diags, phase()...)
+		if e := s.budget.Err(); e != nil && !slices.Contains(diags, e) {
+			diags = append(diags, e)
+		}
+		if diags.HasErrors() {
+			break
+		}
+	}
+	return inOrder(diags)
+}
+
+func (s *Spec) loadModules() hcl.Diagnostics {
+	mod, diags := s.module(location{path: "."}, hcl.Range{Filename: s.dir}, true)
+	if diags.HasErrors() {
+		return diags
+	}
+	s.root = &node{mod: mod, children: map[string]*node{}, shapes: map[*resourceBlock]*shape{}}
+	count := 0
+	diags = append(diags, s.loadCalls(s.root, &count, 0)...)
+	s.top = newInstance(s, s.root, nil, addr.Key{}, "", nil)
+	return diags
+}
+
+// loadCalls reads the modules that n calls, and those that they call.
+func (s *Spec) loadCalls(n *node, count *int, depth int) hcl.Diagnostics {
+	var diags hcl.Diagnostics
+	for _, o := range n.mod.ordered {
+		c := o.call
+		if c == nil || c.source == "" {
+			continue
+		}
+		loc, err := n.mod.loc.join(c.source)
+		if err != nil {
+			diags = append(diags, errorAt(c.sourceRng, "Invalid module source", "The source %q cannot be used: %s.", c.source, err))
+			continue
+		}
+		for up := n; up != nil; up = up.parent {
+			if up.mod.loc == loc {
+				diags = append(diags, errorAt(c.sourceRng, "Module calls itself", "The module %q is called from within itself, without end. Remove the call.", c.source))
+				return diags
+			}
+		}
+		if *count++; *count > maxModules || depth >= maxDepth {
+			return append(diags, errorAt(c.rng, "Too many modules", "A spec may call at most %d modules, at most %d deep.", maxModules, maxDepth))
+		}
+		mod, more := s.module(loc, c.sourceRng, false)
+		diags = append(diags, more...)
+		if mod == nil {
+			continue
+		}
+		child := &node{parent: n, call: c, mod: mod, children: map[string]*node{}, shapes: map[*resourceBlock]*shape{}}
+		n.children[c.name] = child
+		diags = append(diags, s.loadCalls(child, count, depth+1)...)
+	}
+	return diags
+}
+
+// module reads the files of a location, once. asked is who asked for it.
+func (s *Spec) module(loc location, asked hcl.Range, root bool) (*module, hcl.Diagnostics) {
+	if m, ok := s.modules[loc]; ok {
+		return m, nil
+	}
+	names, err := s.from.list(loc)
+	what := "The directory " + loc.file("")
+	if root {
+		what = "The directory " + s.dir
+	}
+	if err != nil {
+		if loc.embedded && errors.Is(err, fs.ErrNotExist) {
+			return nil, hcl.Diagnostics{errorAt(asked, "Unknown module", "This version of kplan has no module %q. `kplan modules list` shows those it has.", loc.path)}
+		}
+		return nil, hcl.Diagnostics{errorAt(asked, "Cannot read the module", "%s cannot be read: %s.", what, reason(err))}
+	}
+	names = specFiles(names)
+	if len(names) == 0 {
+		return nil, hcl.Diagnostics{errorAt(asked, "No spec", "%s holds no file that ends with %s. `kplan init` writes a first one.", what, suffix)}
+	}
+	mod := newModule(loc, root)
+	s.modules[loc] = mod
+	c := &collector{mod: mod, types: s.options.Types}
+	slices.Sort(names)
+	for _, name := range names {
+		c.diags = append(c.diags, s.parse(mod, name, c)...)
+	}
+	mod.files, err = s.from.functions(loc, false)
+	if err == nil {
+		mod.secretFiles, err = s.from.functions(loc, true)
+	}
+	if err != nil {
+		var changedFile *notAsPlanned
+		if errors.As(err, &changedFile) {
+			c.add(changed(asked, "%s.", err))
+		} else {
+			c.add(errorAt(asked, "Cannot read the module", "%s cannot be read: %s.", what, reason(err)))
+		}
+		return mod, c.diags
+	}
+	mod.table, mod.secretTable = functions.Table(mod.files, s.budget), functions.Table(mod.secretFiles, s.budget)
+	return mod, c.diags
+}
+
+// parse reads one file of blocks.
+func (s *Spec) parse(mod *module, name string, c *collector) hcl.Diagnostics {
+	shown := mod.loc.file(name)
+	src, err := s.from.read(mod.loc, name)
+	if err != nil {
+		return hcl.Diagnostics{errorAt(hcl.Range{Filename: shown, Start: hcl.InitialPos, End: hcl.InitialPos},
+			"Cannot read a file", "The file %s cannot be read: %s.", shown, reason(err))}
+	}
+	mod.sources[name] = src
+	f, diags := guard.Parse(shown, src, s.budget)
+	if f == nil {
+		return diags
+	}
+	s.files[shown] = f
+	if body, ok := f.Body.(*hclsyntax.Body); ok && !diags.HasErrors() {
+		c.file(body)
+	}
+	return diags
+}
+
+// nodes is all nodes of the tree of calls, each before those it calls.
+func (s *Spec) nodes() []*node {
+	all := []*node{s.root}
+	for i := 0; i < len(all); i++ {
+		for _, name := range slices.Sorted(maps.Keys(all[i].children)) {
+			all = append(all, all[i].children[name])
+		}
+	}
+	return all
+}
+
+// instance is a module at one place and with one key: what its names stand for.
+type instance struct {
+	spec   *Spec
+	node   *node
+	parent *instance
+	addr   addr.Module
+	each   *repetition           // of the call
+	res    map[string]*resources // by type.name, once expanded
+	waits  []Need                // depends_on of the calls above
+
+	mu    sync.Mutex
+	cells map[valueID]*cell
+	calls map[string]*called
+}
+
+// called is the instances of a call, made once.
+type called struct {
+	once      sync.Once
+	instances []*instance
+	diags     hcl.Diagnostics
+}
+
+// cell is a static value, evaluated once.
+type cell struct {
+	once  sync.Once
+	value cty.Value
+	diags hcl.Diagnostics
+}
+
+func newInstance(s *Spec, n *node, parent *instance, key addr.Key, name string, each *repetition) *instance {
+	mi := &instance{spec: s, node: n, parent: parent, each: each, res: map[string]*resources{}, cells: map[valueID]*cell{}, calls: map[string]*called{}}
+	if parent != nil {
+		mi.addr = parent.addr.Child(name, key)
+	}
+	return mi
+}

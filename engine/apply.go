@@ -1,0 +1,336 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/engine/event"
+	"github.com/kplan/kplan/engine/internal/walk"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state"
+)
+
+// run is one apply.
+type run struct {
+	*derivation
+	engine  *Engine
+	fleet   *fleet
+	events  *eventLog
+	plan    *plans.Plan
+	options ApplyOptions
+	lease   state.Lease
+	now     *state.Snapshot // the state as of the lock
+	journal state.Journal
+	start   time.Time
+
+	steps    []plans.Step
+	nodes    []int              // by index of steps: the node of each
+	watchers map[int][]int      // node → steps that refresh when it changes, by index
+	index    map[plans.Node]int // step id → index in steps
+	final    []cty.Value        // by node: what other instances see once it is done
+	outcome  []event.Outcome    // by index of steps; written once, by the step
+
+	mu     sync.Mutex
+	report Report
+	diags  hcl.Diagnostics
+	fatal  error         // recording failed
+	halt   chan struct{} // closed then: nothing new starts
+}
+
+func (e *Engine) apply(ctx context.Context, lease state.Lease, p *Planned, o ApplyOptions) (*Report, hcl.Diagnostics) {
+	r := &run{
+		derivation: p.derivation, engine: e, fleet: p.fleet, plan: p.Plan, options: o,
+		lease: lease, now: lease.Snapshot(), start: e.Now(),
+		steps: p.Plan.Steps(),
+	}
+	r.report = Report{Run: o.Run, Counts: map[event.Outcome]int{}}
+	if diags := r.ready(ctx); diags.HasErrors() {
+		return &r.report, diags
+	}
+	p.fleet = r.fleet
+	if diags := r.firstReading(ctx); diags.HasErrors() {
+		return &r.report, append(r.diags, diags...)
+	}
+	if !r.anything() {
+		return r.finish(), r.diags
+	}
+	if diags := r.claimHosts(ctx); diags.HasErrors() {
+		return &r.report, append(r.diags, diags...)
+	}
+	var err error
+	if r.journal, err = lease.Begin(ctx, o.Run, p.Plan.Digest(), len(r.steps)); err != nil {
+		return &r.report, one(problem{summary: "Cannot begin to record", detail: sentence(err.Error()) + " Nothing was changed."})
+	}
+	if err := r.recordFound(ctx); err != nil {
+		return &r.report, one(problem{summary: "Cannot record", detail: sentence(err.Error()) + " No step was begun."})
+	}
+	r.walk(ctx)
+	r.end(context.WithoutCancel(ctx))
+	return r.finish(), r.diags
+}
+
+// ready opens sessions where the plan came from a file, and makes new contact
+// where they are open.
+func (r *run) ready(ctx context.Context) hcl.Diagnostics {
+	r.events = &eventLog{now: r.engine.Now, sink: r.engine.Events}
+	if r.fleet == nil {
+		r.fleet = newFleet(r.engine, r.events, r.machines())
+		r.fleet.connect(ctx)
+	} else {
+		r.events = r.fleet.events
+		r.fleet.each(r.fleet.order, func(m *member) {
+			if m.err != nil {
+				return
+			}
+			c, err := m.link.Session.Contact(ctx)
+			if err != nil {
+				if err = r.fleet.reopen(ctx, m); err != nil {
+					return
+				}
+				c = m.contact
+			}
+			m.contact = c
+		})
+	}
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	var diags hcl.Diagnostics
+	byID := map[string]string{}
+	for _, name := range r.fleet.order {
+		m := r.fleet.members[name]
+		if m.err != nil {
+			if d := r.distrust(m); d != nil {
+				diags = append(diags, d)
+			}
+			continue
+		}
+		diags = append(diags, r.identity(m, byID)...)
+		diags = append(diags, r.bound(m)...)
+	}
+	return diags
+}
+
+// bound compares a machine with what the plan says of it: identity and the
+// facts that expressions used.
+func (r *run) bound(m *member) (diags hcl.Diagnostics) {
+	planned, ok := r.plan.Host(m.host.Name)
+	if !ok || !planned.Reachable {
+		return nil
+	}
+	at := m.host.Range
+	staleFact := func(what, was, is string) {
+		diags = append(diags, problem{
+			summary: "Plan is stale",
+			detail:  fmt.Sprintf("On host %s %s was %s when the plan was made and is %s now. Nothing was changed; plan again.", m.host.Name, what, was, is),
+			at:      &at, code: CodeStale,
+		}.diag())
+	}
+	if planned.MachineID != m.contact.MachineID {
+		staleFact("the machine-id", planned.MachineID, m.contact.MachineID)
+	}
+	if planned.HostKey != m.link.HostKey {
+		staleFact("the host key", planned.HostKey, m.link.HostKey)
+	}
+	now := factsValue(m.contact.Facts)
+	then := factsValue(*planned.Facts)
+	for _, name := range factNames(planned.Used, now) {
+		if !now.GetAttr(name).RawEquals(then.GetAttr(name)) {
+			staleFact("the fact "+name, show(then.GetAttr(name)), show(now.GetAttr(name)))
+		}
+	}
+	return diags
+}
+
+// factNames are the facts that used names; "" stands for all of them.
+func factNames(used []string, facts cty.Value) []string {
+	if !slices.Contains(used, "") {
+		return used
+	}
+	var names []string
+	for name := range facts.Type().AttributeTypes() {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func show(v cty.Value) string {
+	b, err := ctyjson.Marshal(v, v.Type())
+	if err != nil {
+		return "unknown"
+	}
+	return string(b)
+}
+
+// anything reports whether there is something to do or to record.
+func (r *run) anything() bool {
+	if len(r.steps) > 0 {
+		return true
+	}
+	for _, c := range r.changes {
+		if c != nil && !r.recordIsRight(*c) {
+			return true
+		}
+	}
+	for _, o := range r.plan.Outputs() {
+		if !o.After.Equal(o.Before) {
+			return true
+		}
+	}
+	return false
+}
+
+// claimHosts puts this run's fence on every machine that it will act on.
+func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
+	acts := map[string]bool{}
+	for _, s := range r.steps {
+		if s.Action != plans.Forget && r.fleet.reachable(s.Addr.Host) {
+			acts[s.Addr.Host] = true
+		}
+	}
+	var names []string
+	for _, name := range r.fleet.order {
+		if acts[name] {
+			names = append(names, name)
+		}
+	}
+	var mu sync.Mutex
+	var diags hcl.Diagnostics
+	fence := host.Fence{Lineage: r.now.Lineage, Epoch: r.now.Epoch, Run: r.options.Run}
+	r.fleet.each(names, func(m *member) {
+		err := m.link.Session.Claim(ctx, fence)
+		if err == nil {
+			m.claimed = true
+			return
+		}
+		mu.Lock()
+		defer mu.Unlock()
+		p := problem{summary: "Cannot take over host " + m.host.Name, detail: sentence(err.Error()) + " Nothing was changed.", at: &m.host.Range}
+		if errors.Is(err, host.ErrFenced) {
+			p.code = CodeLocked
+		}
+		diags = append(diags, p.diag())
+	})
+	return diags
+}
+
+func (r *run) walk(ctx context.Context) {
+	r.halt = make(chan struct{})
+	stop, over := make(chan struct{}), make(chan struct{})
+	var stopper sync.WaitGroup
+	stopper.Go(func() {
+		select {
+		case <-r.options.Stop:
+			close(stop)
+		case <-r.halt:
+			close(stop)
+		case <-over:
+		}
+	})
+	defer func() { close(over); stopper.Wait() }()
+	tasks, ids := r.tasks()
+	walk.Run(ctx, tasks, walk.Visitor{
+		Parallel: r.engine.Parallelism,
+		Stop:     stop,
+		Visit:    func(ctx context.Context, i int) bool { return r.visit(ctx, ids[i]) },
+		Skip: func(i, cause int) {
+			s := r.steps[ids[i]]
+			if cause == walk.Never {
+				r.ended(s, event.StepEnded{Outcome: event.Stopped, Reason: "the run was stopped before it"}, r.engine.Now())
+				return
+			}
+			root := r.steps[ids[cause]]
+			r.ended(s, event.StepEnded{Outcome: event.Skipped, Reason: fmt.Sprintf("it needs %s, which did not end well", root.Addr)}, r.engine.Now())
+		},
+	})
+}
+
+// tasks are the steps and barriers of the plan as the walk sees them; ids
+// gives the index of the step of each task.
+func (r *run) tasks() (tasks []walk.Task, ids []int) {
+	barriers := r.plan.Barriers()
+	n := len(r.steps) + len(barriers)
+	tasks, ids = make([]walk.Task, n), make([]int, n)
+	after := func(nodes []plans.Node) []int {
+		out := make([]int, len(nodes))
+		for i, a := range nodes {
+			out[i] = int(a) - 1
+		}
+		return out
+	}
+	for i, s := range r.steps {
+		t := walk.Task{After: after(s.After), Lane: s.Addr.Host}
+		if typ := r.types[r.nodes[i]]; typ != nil {
+			for _, sem := range typ.Semaphores() {
+				t.Holds = append(t.Holds, s.Addr.Host+" "+sem)
+			}
+		}
+		tasks[s.ID-1], ids[s.ID-1] = t, i
+	}
+	for _, b := range barriers {
+		tasks[b.ID-1] = walk.Task{After: after(b.After)}
+	}
+	return tasks, ids
+}
+
+// end folds the journal and leaves receipts.
+func (r *run) end(ctx context.Context) {
+	complete := len(r.report.Steps) == len(r.steps)
+	for _, s := range r.report.Steps {
+		complete = complete && fulfilled(s.Outcome)
+	}
+	var outs []dsl.Output
+	if r.in.Mode != plans.Destroy {
+		var diags hcl.Diagnostics
+		outs, diags = r.in.Spec.Outputs(scope{r.derivation, r.final})
+		r.diags = append(r.diags, diags...)
+	}
+	recorded := map[string]ctyjson.SimpleJSONValue{}
+	for _, o := range outs {
+		if !o.Sensitive && !o.Value.ContainsMarked() && o.Value.IsWhollyKnown() {
+			recorded[o.Name] = ctyjson.SimpleJSONValue{Value: o.Value}
+		}
+	}
+	if err := r.journal.End(ctx, complete, recorded); err != nil {
+		r.diags = append(r.diags, problem{summary: "Cannot save the state", detail: sentence(err.Error()) + " What was done stands in the journal and is found again.", code: CodeIncomplete}.diag())
+		return
+	}
+	saved := r.lease.Snapshot()
+	receipt := host.Receipt{Lineage: saved.Lineage, Serial: saved.Serial, Epoch: saved.Epoch, Run: r.options.Run, Digest: r.plan.Digest()}
+	r.fleet.each(r.fleet.order, func(m *member) {
+		if m.err != nil || !m.claimed {
+			return
+		}
+		var over []host.ActID
+		for _, a := range m.contact.Acts {
+			if a.State != host.ActRunning {
+				over = append(over, a.ID)
+			}
+		}
+		if err := m.link.Session.Sign(ctx, receipt, over); err != nil {
+			r.events.emit(event.Notice{Host: m.host.Name, Text: "could not leave the receipt of this run: " + err.Error()})
+		}
+	})
+}
+
+func (r *run) finish() *Report {
+	r.report.Elapsed = r.engine.Now().Sub(r.start)
+	r.events.emit(event.RunEnded{Run: r.options.Run, Counts: r.report.Counts, Elapsed: r.report.Elapsed})
+	return &r.report
+}
+
+// fulfilled reports whether a step that ended so is as the plan promised.
+func fulfilled(o event.Outcome) bool {
+	return o == event.Done || o == event.Already || o == event.NotNeeded || o == event.Adopted
+}

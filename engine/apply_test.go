@@ -1,0 +1,236 @@
+package engine_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/kplan/kplan/engine/event"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/host/hosttest"
+)
+
+const daemon = `
+resource "file" "conf" {
+  on      = hosts
+  path    = "/etc/daemon.conf"
+  content = "colour = %s\n"
+}
+resource "service" "daemon" {
+  on        = hosts
+  name      = "daemon"
+  running   = true
+  on_change = [file.conf]
+}
+`
+
+func withDaemon(t *testing.T) *world {
+	w := newWorld(t, "a")
+	w.machines["a"].AddUnit("daemon.service", hosttest.Unit{})
+	return w
+}
+
+func (w *world) starts() int {
+	u, _ := w.machines["a"].Unit("daemon.service")
+	return u.Starts
+}
+
+func TestAChangeRefreshesWhatWatchesIt(t *testing.T) {
+	w := withDaemon(t)
+	w.spec(strings.ReplaceAll(daemon, "%s", "red"))
+	w.apply()
+	before := w.starts()
+	w.wantSteps()
+	w.spec(strings.ReplaceAll(daemon, "%s", "blue"))
+	p := w.plan()
+	s := p.Plan.Steps()
+	if len(s) != 2 || s[1].Condition == "" || len(s[1].Causes) != 1 {
+		t.Fatalf("steps: %+v", s)
+	}
+	if sum := p.Plan.Summary(); sum.Change != 1 || sum.Conditional != 1 {
+		t.Errorf("summary: %+v", sum)
+	}
+	p.Close()
+	w.apply()
+	if got := w.starts(); got != before+1 {
+		t.Errorf("the daemon was started %d times, want %d", got, before+1)
+	}
+	w.wantSteps()
+}
+
+func TestARefreshIsNotNeededWhereItsCauseIsAlready(t *testing.T) {
+	w := withDaemon(t)
+	w.spec(strings.ReplaceAll(daemon, "%s", "red"))
+	w.apply()
+	w.spec(strings.ReplaceAll(daemon, "%s", "blue"))
+	p := w.plan()
+	w.machines["a"].Put("/etc/daemon.conf", "colour = blue\n")
+	before := w.starts()
+	r, diags := w.run(p)
+	w.noErrors(diags)
+	if r.Counts[event.Already] != 1 || r.Counts[event.NotNeeded] != 1 {
+		t.Errorf("counts: %v", r.Counts)
+	}
+	if got := w.starts(); got != before {
+		t.Errorf("the daemon was started %d times, want %d", got, before)
+	}
+}
+
+// A restart that a failed run owes is shown and paid by the next.
+func TestADebtIsPaid(t *testing.T) {
+	w := withDaemon(t)
+	w.spec(strings.ReplaceAll(daemon, "%s", "red"))
+	w.apply()
+	w.spec(strings.ReplaceAll(daemon, "%s", "blue"))
+	unit, _ := w.machines["a"].Unit("daemon.service")
+	unit.Fails = true
+	w.machines["a"].AddUnit("daemon.service", unit)
+	p := w.plan()
+	r, diags := w.run(p)
+	if !diags.HasErrors() || r.Counts[event.Done] != 1 || r.Counts[event.Failed] != 1 {
+		t.Fatalf("counts %v, diagnostics %v", r.Counts, diags)
+	}
+	unit.Fails = false
+	w.machines["a"].AddUnit("daemon.service", unit)
+	p = w.plan()
+	c := p.Plan.Changes()
+	if s := steps(p); len(s) != 1 || s[0] != "refresh service.daemon@a" {
+		t.Fatalf("steps: %v", s)
+	}
+	if !strings.Contains(c[1].Reason, "restart, owed since run run2") {
+		t.Errorf("reason: %q", c[1].Reason)
+	}
+	p.Close()
+	before := w.starts()
+	w.apply()
+	if got := w.starts(); got != before+1 {
+		t.Errorf("the daemon was started %d times, want %d", got, before+1)
+	}
+	w.wantSteps()
+}
+
+func TestAPackageStartsItsOwnService(t *testing.T) {
+	w := newWorld(t, "a")
+	m := w.machines["a"]
+	m.Archive("daemon", "1.0")
+	m.Ship("daemon", map[string]string{"/lib/systemd/system/daemon.service": "[Install]\nWantedBy=multi-user.target\n"}, "daemon.service")
+	w.spec(`
+resource "package" "daemon" {
+  on   = hosts
+  name = "daemon"
+}
+resource "service" "daemon" {
+  on         = hosts
+  name       = "daemon"
+  enabled    = true
+  running    = true
+  depends_on = [package.daemon]
+}
+`)
+	w.wantSteps("create package.daemon@a", "create service.daemon@a")
+	r := w.apply()
+	if r.Counts[event.Done] != 1 || r.Counts[event.Already] != 1 {
+		t.Errorf("counts: %v", r.Counts)
+	}
+	w.wantSteps()
+}
+
+func TestAPackageShipsAFileThatALaterStepManages(t *testing.T) {
+	w := newWorld(t, "a")
+	m := w.machines["a"]
+	m.Archive("daemon", "1.0")
+	m.Ship("daemon", map[string]string{"/etc/daemon.conf": "as shipped\n"})
+	w.spec(`
+resource "package" "daemon" {
+  on   = hosts
+  name = "daemon"
+}
+resource "file" "conf" {
+  on         = hosts
+  path       = "/etc/daemon.conf"
+  content    = "ours\n"
+  depends_on = [package.daemon]
+}
+`)
+	w.wantSteps("create package.daemon@a", "create file.conf@a")
+	w.apply()
+	var adjusted string
+	for _, e := range w.events {
+		if s, ok := e.Data.(event.StepEnded); ok && s.Adjusted != "" {
+			adjusted = s.Adjusted
+		}
+	}
+	if !strings.Contains(adjusted, "updated instead of created") || !strings.Contains(adjusted, "package.daemon@a") {
+		t.Errorf("adjusted: %q", adjusted)
+	}
+	if got := m.Content("/etc/daemon.conf"); got != "ours\n" {
+		t.Errorf("daemon.conf: %q", got)
+	}
+	w.wantSteps()
+}
+
+func TestAnUnreachableHostIsWithheld(t *testing.T) {
+	w := newWorld(t, "a", "b")
+	w.down["b"] = true
+	w.spec(motd)
+	w.wantSteps("create file.motd@a")
+	p := w.plan()
+	if held := p.Plan.Withheld(); len(held) != 1 || held[0].Addr.String() != "file.motd@b" {
+		t.Errorf("withheld: %v", held)
+	}
+	p.Close()
+	w.apply()
+	w.down["b"] = false
+	w.wantSteps("create file.motd@b")
+}
+
+func TestAFailedStepSkipsWhatNeedsIt(t *testing.T) {
+	w := newWorld(t, "a", "b")
+	w.machines["a"].Put("/etc/x", "a file where a directory has to be\n")
+	w.spec(`
+resource "directory" "x" {
+  on   = hosts
+  path = "/etc/x"
+}
+resource "file" "y" {
+  on         = hosts
+  path       = "/etc/x/y"
+  content    = "y\n"
+  depends_on = [directory.x]
+}
+`)
+	p, diags := w.engine().Plan(t.Context(), w.input())
+	if diags.HasErrors() {
+		t.Skip("refused while planning, which is better")
+	}
+	defer p.Close()
+	r, diags := w.run(p)
+	if !diags.HasErrors() || r.Counts[event.Failed] != 1 || r.Counts[event.Skipped] != 1 || r.Counts[event.Done] != 2 {
+		t.Errorf("counts %v, diagnostics %v", r.Counts, diags)
+	}
+}
+
+func TestExec(t *testing.T) {
+	w := newWorld(t, "a")
+	ran := 0
+	w.machines["a"].Script("make-it", func(*hosttest.Call) host.Output { ran++; return host.Output{} })
+	const spec = `
+resource "exec" "once" {
+  on      = hosts
+  command = "make-it"
+  triggers = { v = "%s" }
+}
+`
+	w.spec(strings.ReplaceAll(spec, "%s", "1"))
+	w.wantSteps("create exec.once@a")
+	w.apply()
+	w.wantSteps()
+	w.spec(strings.ReplaceAll(spec, "%s", "2"))
+	w.wantSteps("update exec.once@a")
+	w.apply()
+	w.wantSteps()
+	if ran != 2 {
+		t.Errorf("it ran %d times, want 2", ran)
+	}
+	w.spec("")
+	w.wantSteps("forget exec.once@a")
+}

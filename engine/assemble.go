@@ -1,0 +1,96 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kplan/kplan/dsl/addr"
+	"github.com/kplan/kplan/plans"
+)
+
+// target and compareAddr shorten what is used often here.
+type target = addr.Target
+
+func compareAddr(a, b addr.Instance) int { return addr.Compare(a, b) }
+
+// fan is how many steps another may wait for one by one; what waits for more
+// waits at a barrier, so that edges do not multiply.
+const fan = 8
+
+// assembler gives ids to the steps in an order of the graph and carries "waits
+// for" through nodes that need no step.
+type assembler struct {
+	d       *derivation
+	c       *plans.Content
+	ends    [][]plans.Node // by node: what must have ended once the node is done
+	barrier []bool         // by node: ends is a barrier's id
+	next    plans.Node
+}
+
+// assemble fills the steps and barriers of c.
+func (d *derivation) assemble(c *plans.Content) {
+	a := &assembler{d: d, c: c, ends: make([][]plans.Node, d.graph.Len()), barrier: make([]bool, d.graph.Len()), next: 1}
+	for _, n := range d.graph.Order {
+		var after []plans.Node
+		if n < d.graph.Leftovers && d.changes[n] != nil && d.changes[n].Action != plans.NoOp {
+			for _, m := range d.graph.After[n] {
+				after = append(after, a.waits(m)...)
+			}
+			a.step(n, compact(after))
+			continue
+		}
+		for _, m := range d.graph.After[n] {
+			after = append(after, a.ends[m]...)
+		}
+		a.ends[n] = compact(after)
+	}
+}
+
+// waits is what a step that comes after node m waits for.
+func (a *assembler) waits(m int) []plans.Node {
+	if len(a.ends[m]) > fan && !a.barrier[m] {
+		a.c.Barriers = append(a.c.Barriers, plans.Barrier{ID: a.next, After: a.ends[m]})
+		a.ends[m] = []plans.Node{a.next}
+		a.barrier[m] = true
+		a.next++
+	}
+	return a.ends[m]
+}
+
+func compact(nodes []plans.Node) []plans.Node {
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
+}
+
+func (a *assembler) step(n int, after []plans.Node) {
+	d, ch, t := a.d, a.d.changes[n], a.d.types[n]
+	s := plans.Step{ID: a.next, Addr: ch.Addr, Action: ch.Action, After: after, Strict: ch.Action.Strict()}
+	if t != nil {
+		s.Once = t.Once
+		s.Strict = s.Strict || t.Once || t.Merges
+	}
+	if in := d.inst(n); in != nil {
+		want := unmarked(d.wants[n])
+		_, cut := d.cutOff(in.OnChange)
+		s.Owed = (len(d.in.State.Debts(ch.Addr)) > 0 || cut != "") && t.RefreshWord() != ""
+		if t.RefreshWord() != "" {
+			for _, j := range d.changed(in.OnChange) {
+				if d.changes[j].Step != 0 {
+					s.Causes = append(s.Causes, d.changes[j].Step)
+				}
+			}
+		}
+		if ch.Action != plans.Forget {
+			s.Disrupts = t.Disrupts(want, ch.Before.Value)
+		}
+		s.Condition = t.Condition(want)
+		if ch.Action == plans.Refresh && !s.Owed {
+			s.Condition = fmt.Sprintf("only if %s changes", d.list(d.changed(in.OnChange)))
+		}
+	}
+	ch.Step = a.next
+	a.c.Steps = append(a.c.Steps, s)
+	a.ends[n] = []plans.Node{a.next}
+	a.barrier[n] = true
+	a.next++
+}

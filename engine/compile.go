@@ -1,0 +1,237 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/plans"
+)
+
+// compile decides what is to be done about every node and orders it as steps.
+// hosts, drift and warnings are what the readings showed beside the objects.
+func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings []string) (*plans.Plan, hcl.Diagnostics) {
+	d.choose()
+	for _, i := range d.graph.Order {
+		switch {
+		case i >= d.graph.Instances || d.types[i] == nil:
+		case d.held(i):
+		default:
+			d.decide(i)
+		}
+	}
+	d.claims()
+	for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
+		if _, held := d.withheld[i]; !held {
+			d.decideLeftover(i)
+		}
+	}
+	d.keep()
+	if d.diags.HasErrors() {
+		return nil, d.diags
+	}
+	c := plans.Content{Base: d.base(), Mode: d.in.Mode, Hosts: hosts, Drift: drift, Warnings: warnings}
+	if d.in.Mode != plans.RefreshOnly {
+		d.assemble(&c)
+	}
+	for i, ch := range d.changes {
+		if ch != nil && (d.in.Mode != plans.RefreshOnly || ch.Action == plans.NoOp) {
+			c.Changes = append(c.Changes, *ch)
+			continue
+		}
+		if reason, held := d.withheld[i]; held {
+			c.Withheld = append(c.Withheld, plans.Withheld{Addr: d.addr(i), Reason: reason})
+		}
+	}
+	slices.SortFunc(c.Changes, func(a, b plans.Change) int { return compareAddr(a.Addr, b.Addr) })
+	slices.SortFunc(c.Withheld, func(a, b plans.Withheld) int { return compareAddr(a.Addr, b.Addr) })
+	d.outputs(&c)
+	if d.diags.HasErrors() {
+		return nil, d.diags
+	}
+	p, err := plans.New(c)
+	if err != nil {
+		return nil, append(d.diags, problem{summary: "Inconsistent plan", detail: sentence(err.Error()) + " This is a bug in kplan."}.diag())
+	}
+	return p, d.diags
+}
+
+// held reports whether node i is withheld, itself or through what it needs.
+func (d *derivation) held(i int) bool {
+	if _, ok := d.withheld[i]; ok {
+		return true
+	}
+	for _, after := range d.graph.After[i] {
+		if reason, ok := d.blocked(after); ok {
+			d.withheld[i] = reason
+			return true
+		}
+	}
+	return false
+}
+
+// blocked says which withheld instance stands behind node n, an instance or a
+// group.
+func (d *derivation) blocked(n int) (string, bool) {
+	if n >= d.graph.Leftovers {
+		for _, m := range d.graph.After[n] {
+			if reason, ok := d.blocked(m); ok {
+				return reason, true
+			}
+		}
+		return "", false
+	}
+	if _, ok := d.withheld[n]; !ok {
+		return "", false
+	}
+	return fmt.Sprintf("it needs %s, which is withheld", d.addr(n)), true
+}
+
+// claims finds resources that claim the same thing on a host.
+func (d *derivation) claims() {
+	d.owners = map[claim]int{}
+	for i, in := range d.insts {
+		if d.wants[i] == cty.NilVal || d.types[i] == nil {
+			continue
+		}
+		for _, what := range d.types[i].Claims(unmarked(d.wants[i])) {
+			k := claim{in.Addr.Host, what}
+			j, taken := d.owners[k]
+			if !taken {
+				d.owners[k] = i
+				continue
+			}
+			at := in.Block.DeclRange
+			d.diags = append(d.diags, problem{
+				summary: "Two resources claim one object",
+				detail: fmt.Sprintf("On host %s, %s (%s) and %s both claim %s. Remove one of them.",
+					in.Addr.Host, d.addr(j), d.insts[j].Block.DeclRange, in.Addr, what),
+				at: &at,
+			}.diag())
+		}
+	}
+}
+
+// claimant is the instance that claims what leftover i is.
+func (d *derivation) claimant(i int) (string, bool) {
+	rec, _ := d.recorded(i)
+	if d.types[i] == nil || rec.Attrs.Value == cty.NilVal || rec.Attrs.IsNull() {
+		return "", false
+	}
+	for _, what := range d.types[i].Claims(rec.Attrs.Value) {
+		if j, ok := d.owners[claim{d.addr(i).Host, what}]; ok {
+			return d.addr(j).String(), true
+		}
+	}
+	return "", false
+}
+
+// keep turns deletes into forgets where something stays in the object that
+// this plan does not delete, until no more change.
+func (d *derivation) keep() {
+	for again := true; again; {
+		again = false
+		gone := map[claim]bool{}
+		for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
+			if c := d.changes[i]; c != nil && c.Action == plans.Delete {
+				for _, what := range d.types[i].Claims(c.Before.Value) {
+					gone[claim{c.Addr.Host, what}] = true
+				}
+			}
+		}
+		for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
+			c := d.changes[i]
+			if c == nil || c.Action != plans.Delete {
+				continue
+			}
+			reason := d.types[i].Keeps(d.readings[i].raw, func(path string) bool { return gone[claim{c.Addr.Host, "path " + path}] })
+			if reason != "" {
+				c.Action, c.Reason, again = plans.Forget, reason, true
+			}
+		}
+	}
+}
+
+func (d *derivation) outputs(c *plans.Content) {
+	if d.in.Mode == plans.Destroy {
+		return
+	}
+	outs, diags := d.in.Spec.Outputs(scope{d, d.values})
+	d.diags = append(d.diags, diags...)
+	for _, o := range outs {
+		value := cty.ObjectVal(map[string]cty.Value{"value": unmarked(o.Value)})
+		var secret []string
+		if o.Sensitive || o.Value.ContainsMarked() {
+			secret = []string{"value"}
+		}
+		out := plans.Output{Name: o.Name, After: redact(d.in.Key, value, secret)}
+		if v, ok := d.in.State.Outputs[o.Name]; ok {
+			out.Before = plans.Object{Value: cty.ObjectVal(map[string]cty.Value{"value": v.Value})}
+		}
+		c.Outputs = append(c.Outputs, out)
+	}
+}
+
+func (d *derivation) base() plans.Base {
+	return plans.Base{
+		Lineage: d.in.State.Lineage,
+		Serial:  d.in.State.Serial,
+		Spec:    d.in.SpecDigest,
+	}
+}
+
+// openID is the error of an identity that cannot be known while planning.
+func (d *derivation) openID(in *dsl.Instance, name string) *hcl.Diagnostic {
+	at := in.Block.AttrRange(name)
+	return problem{
+		summary: "Identity known after apply",
+		detail: fmt.Sprintf("The argument %s is part of the identity of %s and must be known while planning: it may use variables, facts and other arguments, never what a step results in.",
+			name, in.Addr),
+		at: &at,
+	}.diag()
+}
+
+// choose marks the nodes that targets and excludes leave in the plan.
+func (d *derivation) choose() {
+	if len(d.in.Targets) == 0 && len(d.in.Excludes) == 0 {
+		return
+	}
+	d.chosen = make([]bool, d.graph.Len())
+	for i := range d.graph.Leftovers {
+		d.chosen[i] = len(d.in.Targets) == 0
+		for _, t := range d.in.Targets {
+			d.chosen[i] = d.chosen[i] || t.Matches(d.addr(i))
+		}
+	}
+	for k := len(d.graph.Order) - 1; k >= 0; k-- { // what a chosen one needs
+		i := d.graph.Order[k]
+		if d.chosen[i] {
+			for _, a := range d.graph.After[i] {
+				d.chosen[a] = true
+			}
+		}
+	}
+	for _, i := range d.graph.Order { // what needs an excluded one
+		if i < d.graph.Leftovers && slices.ContainsFunc(d.in.Excludes, func(t target) bool { return t.Matches(d.addr(i)) }) {
+			d.chosen[i] = false
+		}
+		for _, a := range d.graph.After[i] {
+			if !d.chosen[a] && d.excluded(a) {
+				d.chosen[i] = false
+			}
+		}
+	}
+}
+
+// excluded reports whether node a was left out by an exclude; a group is where
+// one of its members was.
+func (d *derivation) excluded(a int) bool { return len(d.in.Excludes) > 0 && !d.chosen[a] }
+
+func (d *derivation) selected(i int) bool { return d.chosen == nil || d.chosen[i] }
+
+func (d *derivation) forced(i int) bool {
+	return slices.ContainsFunc(d.in.Replaces, func(t target) bool { return t.Matches(d.addr(i)) })
+}

@@ -1,0 +1,315 @@
+package engine
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/dsl/schema"
+	"github.com/kplan/kplan/modules/resource"
+	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state"
+)
+
+// identityChanges is the reason of a replacement whose old object stands
+// elsewhere than its new one.
+const identityChanges = "its identity changes"
+
+// decide evaluates instance i over the planned values of what it depends on,
+// and says what is to be done about it.
+func (d *derivation) decide(i int) {
+	in, t := d.insts[i], d.types[i]
+	want := d.wants[i]
+	if want == cty.NilVal || !known(t, want) {
+		if failed := d.evaluate(i); failed {
+			return
+		}
+		want = d.wants[i]
+	}
+	plain := unmarked(want)
+	if err := t.Validate(plain); err != nil {
+		d.diags = append(d.diags, unsuitable(in, err))
+		return
+	}
+	r := d.readings[i]
+	if r.err != nil {
+		d.diags = append(d.diags, problem{
+			summary: "Cannot read " + in.Addr.String(), detail: explain(r.err), at: blame(in, r.err),
+		}.diag())
+		return
+	}
+	c := &plans.Change{Addr: in.Addr, Before: r.before, Sensitive: d.secrets[i], Verdict: string(r.verdict)}
+	rec, isRecorded := d.recorded(i)
+	c.Recorded = recordedObject(rec)
+	c.After = d.object(i, d.ignored(i, plain, r.before), d.secrets[i])
+	if t.IsAct {
+		d.decideAct(i, c, plain, rec, isRecorded)
+	} else {
+		d.decideThing(i, c, rec, isRecorded)
+	}
+	if !d.selected(i) {
+		c.Action, c.Reason, c.After = plans.NoOp, "", c.Before
+	}
+	d.refreshes(i, c)
+	if reason := d.prevented(i, c); reason != "" {
+		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: reason, at: blame(in, nil)}.diag())
+	}
+	c.Origin = originOf(c, rec, isRecorded)
+	if c.Action == plans.NoOp && !t.IsAct {
+		c.After = c.Before
+	}
+	d.changes[i] = c
+	d.values[i] = visible(t, want, c.Before.Value, c.Action)
+}
+
+// evaluate fills wants and secrets of instance i; it reports whether that
+// failed.
+func (d *derivation) evaluate(i int) (failed bool) {
+	want, diags := d.evaluated(i, scope{d, d.values})
+	d.diags = append(d.diags, diags...)
+	if diags.HasErrors() {
+		return true
+	}
+	d.wants[i] = want
+	d.secrets[i] = secretNames(d.types[i], want)
+	for _, a := range d.types[i].Schema.Attributes {
+		if a.Mode == schema.ID && !want.GetAttr(a.Name).IsWhollyKnown() && !d.in.Offline {
+			d.diags = append(d.diags, d.openID(d.insts[i], a.Name))
+			return true
+		}
+	}
+	return false
+}
+
+// ignored is want with the attributes of ignore_changes as they are.
+func (d *derivation) ignored(i int, want cty.Value, before plans.Object) cty.Value {
+	names := d.insts[i].Block.Lifecycle.IgnoreChanges
+	if len(names) == 0 || !before.Exists() {
+		return want
+	}
+	attrs := want.AsValueMap()
+	for _, name := range names {
+		attrs[name] = cty.NullVal(attrs[name].Type())
+	}
+	return cty.ObjectVal(attrs)
+}
+
+func (d *derivation) decideThing(i int, c *plans.Change, rec state.Object, recorded bool) {
+	r := d.readings[i]
+	c.Differs = nil
+	switch {
+	case r.old.Exists() && recorded && rec.Origin == string(plans.Created) && d.types[i].CanDelete():
+		c.Action, c.Before, c.Standing = plans.Replace, r.old, r.before
+		c.Differs = plans.Differ(r.old, c.After)
+		c.Reason = identityChanges
+	case !c.Before.Exists():
+		c.Action = plans.Create
+	case d.forced(i):
+		c.Action, c.Reason = plans.Replace, "asked for"
+	default:
+		c.Differs = d.differs(i, c)
+		c.Action = plans.Update
+		if len(c.Differs) == 0 {
+			c.Action = plans.NoOp
+		}
+	}
+	if c.Action == plans.NoOp || c.Action == plans.Update || c.Action == plans.Refresh {
+		if cause := d.changed(d.insts[i].Triggers); len(cause) > 0 {
+			c.Action, c.Reason = plans.Replace, fmt.Sprintf("%s changes", d.addr(cause[0]))
+		}
+	}
+	if c.Action == plans.Replace && !d.types[i].CanDelete() {
+		c.Action = plans.Update
+	}
+}
+
+// differs names what after asks for and before is not. What the type computes
+// is open only while something else changes.
+func (d *derivation) differs(i int, c *plans.Change) []string {
+	names := plans.Differ(c.Before, c.After)
+	return slices.DeleteFunc(names, func(name string) bool {
+		a, ok := d.types[i].Schema.Lookup(name)
+		return ok && a.Mode == schema.Computed
+	})
+}
+
+func (d *derivation) decideAct(i int, c *plans.Change, want cty.Value, rec state.Object, recorded bool) {
+	t := d.types[i]
+	c.Before = c.Recorded
+	c.InputDigest = inputDigest(d.in.Key, t, want)
+	fresh := !recorded || rec.InputDigest == "" || rec.InputDigest != c.InputDigest
+	verdict := d.readings[i].verdict
+	due := fresh
+	switch {
+	case verdict == resource.DueNow || d.forced(i):
+		due = true
+	case verdict == resource.DoneBefore && !recorded:
+		due = false
+	}
+	if !due {
+		c.Action = plans.NoOp
+		return
+	}
+	c.Action = plans.Update
+	if !c.Before.Exists() {
+		c.Action = plans.Create
+		return
+	}
+	c.Differs = plans.Differ(c.Before, c.After)
+	if verdict == resource.DueNow && len(c.Differs) == 0 {
+		c.Reason = "what it makes is missing"
+	}
+}
+
+// refreshes turns what is right already into a refresh where something that it
+// watches changes, or where an earlier run owes it one.
+func (d *derivation) refreshes(i int, c *plans.Change) {
+	word := d.types[i].RefreshWord()
+	if word == "" || c.Action != plans.NoOp || !d.selected(i) {
+		return
+	}
+	if debts := d.in.State.Debts(c.Addr); len(debts) > 0 {
+		c.Action = plans.Refresh
+		c.Reason = fmt.Sprintf("%s, owed since run %s (%s changed)", word, debts[0].Run, debts[0].Cause)
+		return
+	}
+	if run, cause := d.cutOff(d.insts[i].OnChange); cause != "" {
+		c.Action = plans.Refresh
+		c.Reason = fmt.Sprintf("%s, owed since run %s (it was cut off while it changed %s)", word, run, cause)
+		return
+	}
+	if cause := d.changed(d.insts[i].OnChange); len(cause) > 0 {
+		c.Action = plans.Refresh
+		c.Reason = fmt.Sprintf("%s, because of %s", word, d.list(cause))
+	}
+}
+
+// cutOff finds a step on what needs name in which a run was cut off: it may
+// have changed its object without a word.
+func (d *derivation) cutOff(needs []dsl.Need) (run, cause string) {
+	for _, n := range needs {
+		for _, j := range d.match(n) {
+			if intent, ok := d.in.State.Interrupted[d.addr(j)]; ok {
+				return intent.Run, d.addr(j).String()
+			}
+		}
+	}
+	return "", ""
+}
+
+// changed are the nodes that needs name and this plan creates, updates or
+// replaces.
+func (d *derivation) changed(needs []dsl.Need) []int {
+	var nodes []int
+	for _, n := range needs {
+		for _, j := range d.match(n) {
+			c := d.changes[j]
+			if c != nil && (c.Action == plans.Create || c.Action == plans.Update || c.Action == plans.Replace) {
+				nodes = append(nodes, j)
+			}
+		}
+	}
+	slices.Sort(nodes)
+	return slices.Compact(nodes)
+}
+
+// match are the instances that answer to a need.
+func (d *derivation) match(n dsl.Need) []int {
+	if d.byResource == nil {
+		d.byResource = map[needKey][]int{}
+		for i, in := range d.insts {
+			for _, host := range []string{"", in.Addr.Host} {
+				k := needKey{in.Addr.Resource, host}
+				d.byResource[k] = append(d.byResource[k], i)
+			}
+		}
+	}
+	nodes := d.byResource[needKey{n.Resource, n.Host}]
+	if n.Key == nil {
+		return nodes
+	}
+	var out []int
+	for _, i := range nodes {
+		if d.insts[i].Addr.Key == *n.Key {
+			out = append(out, i)
+		}
+	}
+	return out
+}
+
+func (d *derivation) list(nodes []int) string {
+	const most = 3
+	var names []string
+	for _, i := range nodes[:min(len(nodes), most)] {
+		names = append(names, d.addr(i).String())
+	}
+	s := strings.Join(names, ", ")
+	if len(nodes) > most {
+		s += fmt.Sprintf(" and %d more", len(nodes)-most)
+	}
+	return s
+}
+
+// prevented says why a change must not be made; "" where it may.
+func (d *derivation) prevented(i int, c *plans.Change) string {
+	if !c.Action.Strict() || !d.insts[i].Block.Lifecycle.PreventDestroy {
+		return ""
+	}
+	return fmt.Sprintf("The plan would destroy %s, and its lifecycle says prevent_destroy = true. Remove that argument, or what causes the replacement (%s).", c.Addr, c.Reason)
+}
+
+func originOf(c *plans.Change, rec state.Object, recorded bool) plans.Origin {
+	switch {
+	case c.Action == plans.Create && !recorded, c.Action == plans.Replace:
+		return plans.Created
+	case recorded && rec.Origin != "":
+		return plans.Origin(rec.Origin)
+	case c.Action == plans.Create:
+		return plans.Created
+	}
+	return plans.Adopted
+}
+
+// decideLeftover says what becomes of a recorded object that the spec does not
+// name any more.
+func (d *derivation) decideLeftover(i int) {
+	a, t := d.addr(i), d.types[i]
+	rec, _ := d.recorded(i)
+	r := d.readings[i]
+	if r.err != nil {
+		d.diags = append(d.diags, problem{summary: "Cannot read " + a.String(), detail: explain(r.err)}.diag())
+		return
+	}
+	c := &plans.Change{Addr: a, Recorded: recordedObject(rec), Before: r.before, Sensitive: d.secrets[i], Origin: plans.Origin(rec.Origin)}
+	c.Action = plans.Forget
+	switch owner, claimed := d.claimant(i); {
+	case t == nil:
+		c.Reason = "this version of kplan does not know its type"
+	case t.IsAct:
+		c.Before, c.Reason = c.Recorded, "what it did stays"
+	case claimed:
+		c.Reason = fmt.Sprintf("%s manages it now", owner)
+	case !c.Before.Exists():
+		c.Before, c.Reason = c.Recorded, "it is gone already"
+	case rec.Origin == string(plans.Adopted):
+		c.Reason = "it was there before kplan came"
+	case rec.KeepOnDestroy:
+		c.Reason = "its lifecycle says destroy = false"
+	case !t.CanDelete():
+		c.Reason = "objects of this type are left as they are"
+	default:
+		c.Action = plans.Delete
+	}
+	if c.Action == plans.Delete && rec.PreventDestroy {
+		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: fmt.Sprintf(
+			"The plan would delete %s, which was recorded with prevent_destroy = true. Put its block back and set prevent_destroy = false, apply, and remove it then.", a)}.diag())
+		return
+	}
+	if !d.selected(i) {
+		return
+	}
+	d.changes[i] = c
+}

@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/dsl/addr"
+	"github.com/kplan/kplan/dsl/schema"
+	"github.com/kplan/kplan/engine/internal/graph"
+	"github.com/kplan/kplan/modules/resource"
+	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state"
+)
+
+// derivation is the way from instances to steps. It does no I/O: what was read
+// is put into readings and facts before compile, so that the same inputs give
+// the same plan, today from machines and later from a saved plan.
+type derivation struct {
+	engine   *Engine
+	in       PlanInput
+	expanded *dsl.Expansion
+	insts    []*dsl.Instance
+	left     []graph.Leftover
+	graph    *graph.Graph
+	index    map[addr.Instance]int // of instances and leftovers: their nodes
+	types    []*resource.Type      // by node; nil where this kplan has no such type
+
+	facts    map[string]cty.Value // by host; none where it was not read
+	readings []reading            // by node
+	withheld map[int]string       // nodes that cannot be planned, with the reason
+
+	wants   []cty.Value     // by node: what is wanted, with marks; of a leftover what is recorded
+	secrets [][]string      // by node: attributes that must not be shown
+	values  []cty.Value     // by node: what other instances see
+	changes []*plans.Change // by node; nil where withheld
+	diags   hcl.Diagnostics
+
+	byResource map[needKey][]int // instances; filled by match
+	owners     map[claim]int     // what each instance claims
+	chosen     []bool            // by node, where targets or excludes limit the plan
+}
+
+// needKey is a resource on one host, or with host "" on all.
+type needKey struct {
+	res  addr.Resource
+	host string
+}
+
+// claim is a thing on a host that one resource may own.
+type claim struct{ host, what string }
+
+// reading is what the machine showed of one node.
+type reading struct {
+	done    bool
+	before  plans.Object // at the wanted identity
+	old     plans.Object // at the recorded identity, where that is another
+	drift   *plans.Object
+	raw     cty.Value // before and old in clear; they stay in memory
+	rawOld  cty.Value
+	verdict resource.Verdict
+	err     error
+}
+
+// newDerivation expands the spec, finds what is left over in the state and
+// orders all of it.
+func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
+	d := &derivation{
+		engine: e, in: in,
+		index:    map[addr.Instance]int{},
+		facts:    map[string]cty.Value{},
+		withheld: map[int]string{},
+	}
+	var diags hcl.Diagnostics
+	d.expanded, diags = in.Spec.Expand()
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if in.Mode != plans.Destroy {
+		d.insts = d.expanded.Instances
+	}
+	for i, inst := range d.insts {
+		d.index[inst.Addr] = i
+	}
+	for _, a := range sortedAddrs(in.State) {
+		if _, ok := d.index[a]; ok {
+			continue
+		}
+		d.index[a] = len(d.insts) + len(d.left)
+		d.left = append(d.left, graph.Leftover{Addr: a, Needs: in.State.Objects[a].Needs})
+	}
+	var err error
+	d.graph, err = graph.Build(d.insts, d.left, func(a addr.Instance) []string { return in.State.Objects[a].Needs })
+	if err != nil {
+		return nil, append(diags, d.cycle(err))
+	}
+	n := len(d.insts) + len(d.left)
+	d.types = make([]*resource.Type, n)
+	d.readings = make([]reading, n)
+	d.wants = make([]cty.Value, n)
+	d.secrets = make([][]string, n)
+	d.values = make([]cty.Value, n)
+	d.changes = make([]*plans.Change, n)
+	types := map[string]*resource.Type{}
+	for i := range n {
+		name := d.addr(i).Type
+		t, seen := types[name]
+		if !seen {
+			t, _ = e.Types(name)
+			types[name] = t
+		}
+		d.types[i] = t
+	}
+	return d, diags
+}
+
+// addr is the address of node i.
+func (d *derivation) addr(i int) addr.Instance {
+	if i < len(d.insts) {
+		return d.insts[i].Addr
+	}
+	return d.left[i-len(d.insts)].Addr
+}
+
+// inst is the instance of node i; nil for a leftover.
+func (d *derivation) inst(i int) *dsl.Instance {
+	if i < len(d.insts) {
+		return d.insts[i]
+	}
+	return nil
+}
+
+func (d *derivation) recorded(i int) (state.Object, bool) {
+	o, ok := d.in.State.Objects[d.addr(i)]
+	return o, ok
+}
+
+func (d *derivation) cycle(err error) *hcl.Diagnostic {
+	var c *graph.CycleError
+	if !errors.As(err, &c) {
+		return problem{summary: "Cannot order the spec", detail: sentence(err.Error())}.diag()
+	}
+	var b strings.Builder
+	b.WriteString("These wait for each other:\n")
+	for _, e := range c.Edges {
+		fmt.Fprintf(&b, "\n    %s waits for %s", d.insts[e.From].Addr, d.insts[e.To].Addr)
+		if r := e.Need.Range; r.Filename != "" {
+			fmt.Fprintf(&b, " (%s)", r)
+		}
+	}
+	b.WriteString("\n\nRemove one of these references.")
+	at := c.Edges[0].Need.Range
+	return problem{summary: "Dependency cycle", detail: b.String(), at: &at}.diag()
+}
+
+// scope shows the values of nodes to expressions.
+type scope struct {
+	d      *derivation
+	values []cty.Value
+}
+
+// Facts implements dsl.Scope.
+func (s scope) Facts(host string) cty.Value {
+	if v, ok := s.d.facts[host]; ok {
+		return v
+	}
+	return cty.DynamicVal
+}
+
+// Object implements dsl.Scope.
+func (s scope) Object(a addr.Instance) (cty.Value, bool) {
+	i, ok := s.d.index[a]
+	if !ok || s.values[i] == cty.NilVal {
+		return cty.NilVal, false
+	}
+	return s.values[i], true
+}
+
+// preview evaluates every instance before anything of its objects was read,
+// which gives their identities; what depends on a reading stays unknown.
+func (d *derivation) preview() {
+	sc := scope{d, make([]cty.Value, len(d.values))}
+	for _, i := range d.graph.Order {
+		if i >= d.graph.Instances || d.types[i] == nil {
+			continue
+		}
+		want, diags := d.evaluated(i, sc)
+		d.diags = append(d.diags, diags...)
+		if diags.HasErrors() {
+			d.withheld[i] = "its arguments are in error"
+			continue
+		}
+		d.wants[i] = want
+		d.secrets[i] = secretNames(d.types[i], want)
+		sc.values[i] = visible(d.types[i], want, cty.NilVal, plans.Create)
+	}
+}
+
+// evaluated is what instance i wants. An identity that defaults to nothing is
+// the name of the resource, with its key.
+func (d *derivation) evaluated(i int, sc dsl.Scope) (cty.Value, hcl.Diagnostics) {
+	want, diags := d.insts[i].Evaluate(sc)
+	if diags.HasErrors() {
+		return want, diags
+	}
+	nameless := cty.StringVal("")
+	for _, a := range d.types[i].Schema.Attributes {
+		if a.Mode == schema.ID && a.Default != cty.NilVal && a.Default.RawEquals(nameless) && want.GetAttr(a.Name).RawEquals(nameless) {
+			attrs := want.AsValueMap()
+			attrs[a.Name] = cty.StringVal(d.insts[i].Addr.Name + d.insts[i].Addr.Key.String())
+			want = cty.ObjectVal(attrs)
+		}
+	}
+	return want, diags
+}
+
+// visible is what other instances see of a node: what is wanted, and where
+// nothing is, what was read; unknown where the action may change it.
+func visible(t *resource.Type, want, before cty.Value, action plans.Action) cty.Value {
+	attrs := make(map[string]cty.Value, len(t.Schema.Attributes))
+	for _, a := range t.Schema.Attributes {
+		w := want.GetAttr(a.Name)
+		plain, marks := w.Unmark()
+		known := plain.IsWhollyKnown()
+		switch {
+		case known && !plain.IsNull():
+			attrs[a.Name] = w
+		case before == cty.NilVal || before.IsNull() || !known && action != plans.NoOp && action != plans.Refresh:
+			attrs[a.Name] = cty.UnknownVal(a.Type).WithMarks(marks)
+		default:
+			attrs[a.Name] = before.GetAttr(a.Name).WithMarks(marks)
+		}
+	}
+	return cty.ObjectVal(attrs)
+}
+
+// known reports whether nothing of want is open but what the type computes.
+func known(t *resource.Type, want cty.Value) bool {
+	for _, a := range t.Schema.Attributes {
+		if !computed(a) && !want.GetAttr(a.Name).IsWhollyKnown() {
+			return false
+		}
+	}
+	return true
+}
+
+func sortedAddrs(s *state.Snapshot) []addr.Instance {
+	out := make([]addr.Instance, 0, len(s.Objects))
+	for a := range s.Objects {
+		out = append(out, a)
+	}
+	slices.SortFunc(out, addr.Compare)
+	return out
+}
+
+func computed(a schema.Attribute) bool { return a.Mode == schema.Computed }

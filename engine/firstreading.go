@@ -1,0 +1,261 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	ctyjson "github.com/zclconf/go-cty/cty/json"
+
+	"github.com/kplan/kplan/engine/event"
+	"github.com/kplan/kplan/engine/internal/graph"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state"
+)
+
+// firstReading reads again all that the plan read, and refuses where it is not
+// as printed (contract, rule 2).
+func (r *run) firstReading(ctx context.Context) hcl.Diagnostics {
+	r.prepare()
+	r.await(ctx)
+	byHost := map[string][]int{}
+	total := 0
+	for i, c := range r.changes {
+		if c == nil || r.types[i] == nil {
+			continue
+		}
+		if host := r.addr(i).Host; r.fleet.reachable(host) {
+			byHost[host] = append(byHost[host], i)
+			total++
+		}
+	}
+	r.events.emit(event.FirstReading{Hosts: len(byHost), Objects: total})
+	r.fleet.each(slices.Sorted(maps.Keys(byHost)), func(m *member) {
+		if err := r.readNodes(ctx, m, byHost[m.host.Name]); err != nil {
+			m.err = &Unreachable{m.host.Name, endpoint(m.host), err}
+			r.events.emit(event.HostFailed{Host: m.host.Name, Reason: err.Error()})
+		}
+	})
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
+	var diags hcl.Diagnostics
+	for _, name := range slices.Sorted(maps.Keys(byHost)) {
+		m := r.fleet.members[name]
+		if m.err != nil {
+			continue
+		}
+		found := r.compare(byHost[name])
+		if len(found) > 0 && r.options.SkipStale {
+			m.err = fmt.Errorf("host %s is not as it was planned", name)
+			for _, d := range found {
+				d.Severity, d.Extra = hcl.DiagWarning, nil
+			}
+			r.diags = append(r.diags, found...)
+			continue
+		}
+		diags = append(diags, found...)
+	}
+	return diags
+}
+
+// prepare lays out what the run looks up by step and by node.
+func (r *run) prepare() {
+	r.outcome = make([]event.Outcome, len(r.steps))
+	r.nodes = make([]int, len(r.steps))
+	r.index = make(map[plans.Node]int, len(r.steps))
+	r.watchers = map[int][]int{}
+	r.final = slices.Clone(r.values)
+	for i, s := range r.steps {
+		r.nodes[i] = r.derivation.index[s.Addr]
+		r.index[s.ID] = i
+		if in := r.inst(r.nodes[i]); in != nil {
+			for _, n := range in.OnChange {
+				for _, cause := range r.match(n) {
+					r.watchers[cause] = append(r.watchers[cause], i)
+				}
+			}
+		}
+	}
+}
+
+// await waits for acts of an earlier run that still go on: what they leave
+// behind is what the first reading has to see.
+func (r *run) await(ctx context.Context) {
+	r.fleet.each(r.fleet.order, func(m *member) {
+		if m.err != nil {
+			return
+		}
+		for k, a := range m.contact.Acts {
+			if a.State != host.ActRunning {
+				continue
+			}
+			r.events.emit(event.Notice{Host: m.host.Name, Text: fmt.Sprintf("waiting for step %d of run %s, which still runs", a.ID.Step, a.ID.Run)})
+			out, err := m.link.Session.Adopt(ctx, a.ID)
+			if err == nil {
+				m.contact.Acts[k].State, m.contact.Acts[k].Code = host.ActDone, out.Code
+			} else if ctx.Err() == nil {
+				m.contact.Acts[k].State = host.ActInterrupted
+			}
+		}
+	})
+}
+
+// compare finds the objects of nodes that are not as the plan printed them.
+func (r *run) compare(nodes []int) (diags hcl.Diagnostics) {
+	for _, i := range nodes {
+		c, read := r.changes[i], r.readings[i]
+		in := r.inst(i)
+		if read.err != nil {
+			diags = append(diags, problem{summary: "Cannot read " + c.Addr.String(), detail: explain(read.err), at: blame(in, read.err)}.diag())
+			continue
+		}
+		if what := r.difference(i, *c, read); what != "" {
+			diags = append(diags, problem{
+				summary: "Plan is stale",
+				detail:  fmt.Sprintf("On host %s, %s is not as it was when the plan was made: %s. Nothing was changed; plan again.", c.Addr.Host, c.Addr, what),
+				at:      blame(in, nil), code: CodeStale,
+			}.diag())
+		}
+	}
+	return diags
+}
+
+// difference says how an object is not as printed; "" where it is, or where it
+// is already as it will be.
+func (r *run) difference(i int, c plans.Change, read reading) string {
+	if r.types[i].IsAct {
+		if r.inst(i) == nil || string(read.verdict) == c.Verdict || c.Action != plans.NoOp {
+			return ""
+		}
+		return "what it makes is missing now"
+	}
+	if c.Action == plans.Forget && !c.Before.Exists() {
+		return ""
+	}
+	before := read.before
+	if c.Action == plans.Replace && read.old.Exists() {
+		before = read.old
+	}
+	if before.Equal(c.Before) || c.Action == plans.Forget {
+		return ""
+	}
+	if liken(c, before) == asAfter {
+		return ""
+	}
+	return differenceInWords(c.Before, before)
+}
+
+func differenceInWords(was, is plans.Object) string {
+	switch {
+	case !was.Exists():
+		return "it was not there, and is now"
+	case !is.Exists():
+		return "it was there, and is not any more"
+	}
+	names := plans.Differ(is, was)
+	for _, n := range plans.Differ(was, is) {
+		if !slices.Contains(names, n) {
+			names = append(names, n)
+		}
+	}
+	slices.Sort(names)
+	return strings.Join(names, ", ") + " changed"
+}
+
+// recordFound records what was right already when kplan came, and what is not
+// as recorded although nothing of it is to change.
+func (r *run) recordFound(ctx context.Context) error {
+	var results []state.Result
+	for i, c := range r.changes {
+		if c == nil || c.Step != 0 || r.recordIsRight(*c) || !r.fleet.reachable(c.Addr.Host) {
+			continue
+		}
+		results = append(results, state.Result{
+			Run: r.options.Run, Addr: c.Addr, Outcome: string(event.Already),
+			Records: true, Object: r.record(i, c.Before, c.Origin), Owes: r.found(i),
+		})
+	}
+	for _, name := range r.fleet.order {
+		if m := r.fleet.members[name]; m.err == nil {
+			if h := hostRecord(m); r.now.Hosts[name] != h {
+				if err := r.journal.Host(ctx, h); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	if len(results) == 0 {
+		return nil
+	}
+	return r.journal.Result(ctx, results...)
+}
+
+// found is what a step that an earlier run was cut off in owes to others: its
+// object is as wanted, so that step may have changed it.
+func (r *run) found(i int) map[string]state.Debt {
+	if _, cut := r.now.Interrupted[r.addr(i)]; !cut {
+		return nil
+	}
+	return r.debts(i)
+}
+
+// recordIsRight reports whether what is recorded of an object that needs no
+// step is what stands there.
+func (r *run) recordIsRight(c plans.Change) bool {
+	i := r.derivation.index[c.Addr]
+	if c.Step != 0 || r.types[i] == nil || r.inst(i) == nil {
+		return true
+	}
+	rec, ok := r.now.Objects[c.Addr]
+	if _, cut := r.now.Interrupted[c.Addr]; !ok || cut {
+		return false
+	}
+	if r.types[i].IsAct {
+		return rec.InputDigest == c.InputDigest
+	}
+	want := r.record(i, c.Before, c.Origin)
+	return recordedObject(rec).Equal(c.Before) && slices.Equal(rec.Needs, want.Needs) &&
+		rec.KeepOnDestroy == want.KeepOnDestroy && rec.PreventDestroy == want.PreventDestroy
+}
+
+// record is what the state holds of node i once it is as o.
+func (r *run) record(i int, o plans.Object, origin plans.Origin) *state.Object {
+	c := r.changes[i]
+	if r.types[i].IsAct {
+		o = r.changes[i].After
+	}
+	rec := &state.Object{
+		Addr: c.Addr, Secrets: o.Secrets, Origin: string(origin), InputDigest: c.InputDigest,
+	}
+	if o.Exists() {
+		rec.Attrs = ctyjson.SimpleJSONValue{Value: o.Value}
+	}
+	if in := r.inst(i); in != nil {
+		for _, n := range in.Needs {
+			rec.Needs = append(rec.Needs, graph.NeedString(n))
+		}
+		slices.Sort(rec.Needs)
+		rec.Needs = slices.Compact(rec.Needs)
+		l := in.Block.Lifecycle
+		rec.PreventDestroy = l.PreventDestroy
+		rec.KeepOnDestroy = l.Destroy != nil && !*l.Destroy
+	}
+	return rec
+}
+
+// hostRecord is what the state holds of a machine.
+func hostRecord(m *member) state.Host {
+	c := m.host.Connection
+	return state.Host{
+		Name: m.host.Name, Address: m.host.Address, HostKey: m.link.HostKey, MachineID: m.contact.MachineID,
+		Connection: state.Connection{
+			Host: c.Host, Port: c.Port, User: c.User, PrivateKeyFile: c.PrivateKeyFile, Agent: c.Agent,
+			KnownHostsFile: c.KnownHostsFile, Become: c.Become, BecomeUser: c.BecomeUser, Bastion: c.Bastion,
+		},
+	}
+}

@@ -1,0 +1,189 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/engine/event"
+	"github.com/kplan/kplan/modules/host"
+)
+
+// fleet is the machines of a run and the sessions to them.
+type fleet struct {
+	engine  *Engine
+	events  *eventLog
+	members map[string]*member
+	order   []string // names, sorted
+}
+
+// member is one machine. While steps run, only the goroutine that holds the
+// machine's lane touches it.
+type member struct {
+	host    *dsl.Host
+	jump    *dsl.Host
+	link    Link
+	contact *host.Contact
+	err     error // why there is no session
+	claimed bool  // this run's fence stands on the machine
+	touched bool  // this run has changed the machine
+}
+
+// Unreachable is a machine that could not be reached, or whose answer was not
+// to be trusted.
+type Unreachable struct {
+	Host     string
+	Endpoint string
+	Err      error
+}
+
+func (e *Unreachable) Error() string {
+	return fmt.Sprintf("host %s (%s): %s", e.Host, e.Endpoint, e.Err)
+}
+
+func (e *Unreachable) Unwrap() error { return e.Err }
+
+// Temporary is implemented by connection errors that another attempt may
+// overcome.
+type Temporary interface{ Temporary() bool }
+
+// attempts is how often a connection is tried, and pause how long the first
+// wait between two attempts is; each further wait is twice as long.
+const (
+	attempts = 3
+	pause    = 500 * time.Millisecond
+)
+
+func newFleet(e *Engine, log *eventLog, hosts []*dsl.Host) *fleet {
+	f := &fleet{engine: e, events: log, members: map[string]*member{}}
+	byName := map[string]*dsl.Host{}
+	for _, h := range hosts {
+		byName[h.Name] = h
+	}
+	for _, h := range hosts {
+		f.members[h.Name] = &member{host: h, jump: byName[h.Connection.Bastion]}
+		f.order = append(f.order, h.Name)
+	}
+	slices.Sort(f.order)
+	return f
+}
+
+// each runs fn for the members of names, as many at once as the engine's
+// parallelism admits.
+func (f *fleet) each(names []string, fn func(*member)) {
+	slots := make(chan struct{}, max(f.engine.Parallelism, 1))
+	var wg sync.WaitGroup
+	for _, name := range names {
+		m := f.members[name]
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			fn(m)
+		})
+	}
+	wg.Wait()
+}
+
+// connect opens the sessions and makes first contact. What fails is left in
+// each member's err.
+func (f *fleet) connect(ctx context.Context) {
+	f.each(f.order, func(m *member) {
+		start := f.engine.Now()
+		if err := f.open(ctx, m); err != nil {
+			m.err = &Unreachable{m.host.Name, endpoint(m.host), err}
+			f.events.emit(event.HostFailed{Host: m.host.Name, Reason: err.Error()})
+			return
+		}
+		f.events.emit(event.HostReady{Host: m.host.Name, Elapsed: f.engine.Now().Sub(start)})
+	})
+}
+
+func (f *fleet) open(ctx context.Context, m *member) error {
+	wait := pause
+	for n := 1; ; n++ {
+		f.events.emit(event.HostConnecting{Host: m.host.Name, Endpoint: endpoint(m.host), Attempt: n})
+		link, err := f.engine.Connect(ctx, m.host, m.jump)
+		if err == nil {
+			m.link = link
+			if m.contact, err = link.Session.Contact(ctx); err == nil {
+				return nil
+			}
+			link.Session.Close()
+			m.link = Link{}
+		}
+		var t Temporary
+		if n == attempts || ctx.Err() != nil || !errors.As(err, &t) || !t.Temporary() {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		wait *= 2
+	}
+}
+
+// reopen replaces a lost session. It fails where the machine is another one
+// now.
+func (f *fleet) reopen(ctx context.Context, m *member) error {
+	before := m.contact
+	key := m.link.HostKey
+	m.shut()
+	if err := f.open(ctx, m); err != nil {
+		m.err = &Unreachable{m.host.Name, endpoint(m.host), err}
+		return m.err
+	}
+	if before != nil && m.contact.MachineID != before.MachineID || m.link.HostKey != key {
+		m.shut()
+		m.err = &Unreachable{m.host.Name, endpoint(m.host), errors.New("another machine answers at this address now")}
+		return m.err
+	}
+	return nil
+}
+
+func (m *member) shut() {
+	if m.link.Session != nil {
+		m.link.Session.Close()
+	}
+	m.link = Link{HostKey: m.link.HostKey}
+}
+
+func (f *fleet) close() {
+	for _, m := range f.members {
+		m.shut()
+	}
+}
+
+// reachable reports whether the machine called name has a session.
+func (f *fleet) reachable(name string) bool {
+	m := f.members[name]
+	return m != nil && m.err == nil && m.link.Session != nil
+}
+
+func endpoint(h *dsl.Host) string {
+	c := h.Connection
+	return fmt.Sprintf("%s@%s:%d", c.User, c.Host, c.Port)
+}
+
+// eventLog numbers events and hands them on one at a time.
+type eventLog struct {
+	mu   sync.Mutex
+	seq  int64
+	now  func() time.Time
+	sink event.Func
+}
+
+func (l *eventLog) emit(d event.Data) {
+	if l.sink == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.seq++
+	l.sink(event.Event{Seq: l.seq, Time: l.now(), Data: d})
+}

@@ -1,0 +1,84 @@
+package conn
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/kplan/kplan/modules/host"
+)
+
+func TestContactCostsNoTrip(t *testing.T) {
+	eachShell(t, func(t *testing.T, sh string) {
+		s, l := newMachine(t, sh).open(t)
+		before := l.counted()
+		c, err := s.Contact(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := l.counted() - before; got != 0 {
+			t.Errorf("the first contact took %d round trips", got)
+		}
+		if c.UID != os.Getuid() || c.BootID == "" || c.Facts.Kernel == "" || c.Facts.CPUs == 0 || c.Facts.MemoryMiB == 0 || c.Facts.Arch == "" || c.Facts.OS == "" || c.Facts.CgroupVersion == 0 {
+			t.Errorf("contact %+v", c)
+		}
+		again, err := s.Contact(t.Context())
+		if err != nil || again.BootID != c.BootID {
+			t.Errorf("second contact %+v, %v", again, err)
+		}
+		if before == 0 || l.counted()-before != 1 {
+			t.Errorf("the second contact took %d round trips", l.counted()-before)
+		}
+		t.Logf("%+v", c.Facts)
+	})
+}
+
+// Sixty readings of two calls each, the second of which depends on the first,
+// take two round trips, and leave nothing behind.
+func TestSixtyReadsTakeTwoTrips(t *testing.T) {
+	eachShell(t, func(t *testing.T, sh string) {
+		m := newMachine(t, sh)
+		dir := t.TempDir()
+		s, l := m.open(t)
+		if _, err := s.Contact(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		var fns []func(context.Context, host.Host) error
+		for i := range 60 {
+			path := filepath.Join(dir, fmt.Sprint(i))
+			if err := os.WriteFile(path, []byte(fmt.Sprintf("value %d", i)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			fns = append(fns, func(ctx context.Context, h host.Host) error {
+				f, err := host.Read(ctx, h, path)
+				if err != nil {
+					return err
+				}
+				out, err := host.Ask(ctx, h, "printf", "%s!", string(f[0].Content))
+				if err != nil {
+					return err
+				}
+				if got, want := string(out.Stdout), fmt.Sprintf("value %d!", i); got != want {
+					return fmt.Errorf("got %q, want %q", got, want)
+				}
+				return nil
+			})
+		}
+		before := l.counted()
+		for i, err := range s.Read(t.Context(), fns) {
+			if err != nil {
+				t.Errorf("reading %d: %v", i, err)
+			}
+		}
+		if got := l.counted() - before; got != 2 {
+			t.Errorf("%d round trips, want 2", got)
+		}
+		for _, d := range []string{m.run, m.state} {
+			if exists(d) {
+				t.Errorf("reading made %s", d)
+			}
+		}
+	})
+}

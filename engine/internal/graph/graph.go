@@ -1,0 +1,384 @@
+// Package graph puts resource instances and recorded leftovers into one
+// dependency graph and finds its order or its cycles. It knows who waits for
+// whom; it knows neither values nor machines.
+package graph
+
+import (
+	"slices"
+
+	"gonum.org/v1/gonum/graph"
+	"gonum.org/v1/gonum/graph/iterator"
+	"gonum.org/v1/gonum/graph/topo"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/dsl/addr"
+)
+
+// Leftover is a recorded object that no instance of the spec stands for.
+type Leftover struct {
+	Addr addr.Instance
+	// Needs are what the object was built on, in the form of NeedString.
+	Needs []string
+}
+
+// Graph is the nodes 0 to Len()-1 and what each waits for: first the
+// instances, then the leftovers, in the order given; then groups, which stand
+// for many nodes at once so that n waiting for m costs n+m edges.
+type Graph struct {
+	After     [][]int // what each node waits for, ascending
+	Order     []int   // all nodes, each after what it waits for; ties in order of the index
+	Instances int     // nodes below are instances
+	Leftovers int     // nodes below are instances or leftovers
+}
+
+// Len is the number of nodes.
+func (g *Graph) Len() int { return len(g.After) }
+
+// Edge is a reference that closes a cycle.
+type Edge struct {
+	From, To int
+	Need     dsl.Need
+}
+
+// CycleError is a set of instances that wait for each other.
+type CycleError struct {
+	Edges []Edge // in order around the cycle
+}
+
+func (e *CycleError) Error() string { return "instances wait for each other" }
+
+// NeedString is a need as state records it: TYPE.NAME[KEY]@HOST, with @* for
+// all hosts.
+func NeedString(n dsl.Need) string {
+	s := n.Resource.String()
+	if n.Key != nil {
+		s += n.Key.String()
+	}
+	if n.Host == "" {
+		return s + "@*"
+	}
+	return s + "@" + n.Host
+}
+
+// forms are the needs that an object at a answers to.
+func forms(a addr.Instance) []string {
+	r := a.Resource.String()
+	out := []string{r + "@" + a.Host, r + "@*"}
+	if !a.Key.IsZero() {
+		k := a.Key.String()
+		out = append(out, r+k+"@"+a.Host, r+k+"@*")
+	}
+	return out
+}
+
+// Build makes the graph. recorded gives the recorded needs of an instance that
+// is still in the spec, so that a leftover goes after those that stood on it.
+// The error is a *CycleError.
+func Build(insts []*dsl.Instance, leftovers []Leftover, recorded func(addr.Instance) []string) (*Graph, error) {
+	b := &builder{
+		insts:  insts,
+		byRes:  map[addr.Resource][]int{},
+		groups: map[groupKey]int{},
+	}
+	b.after = make([][]int, len(insts)+len(leftovers))
+	for i, in := range insts {
+		b.byRes[in.Addr.Resource] = append(b.byRes[in.Addr.Resource], i)
+	}
+	for i, in := range insts {
+		for _, n := range in.Needs {
+			if to := b.target(n); to >= 0 {
+				b.after[i] = append(b.after[i], to)
+			}
+		}
+	}
+	b.leftovers(leftovers, recorded)
+	for i := range b.after {
+		slices.Sort(b.after[i])
+		b.after[i] = slices.Compact(b.after[i])
+	}
+	g := &Graph{After: b.after, Instances: len(insts), Leftovers: len(insts) + len(leftovers)}
+	if !g.sort() {
+		return nil, g.cycle(insts)
+	}
+	return g, nil
+}
+
+type groupKey struct {
+	res  addr.Resource
+	host string // "" for all hosts
+}
+
+type builder struct {
+	insts  []*dsl.Instance
+	byRes  map[addr.Resource][]int
+	onHost map[groupKey][]int
+	groups map[groupKey]int
+	after  [][]int
+}
+
+// target is the node that stands for what n needs; -1 where there is nothing.
+func (b *builder) target(n dsl.Need) int {
+	key := groupKey{n.Resource, n.Host}
+	if n.Key != nil {
+		return b.keyed(n)
+	}
+	if g, ok := b.groups[key]; ok {
+		return g
+	}
+	members := b.byRes[n.Resource]
+	if n.Host != "" {
+		members = b.members(key)
+	}
+	switch len(members) {
+	case 0:
+		return -1
+	case 1:
+		return members[0]
+	}
+	return b.group(key, members)
+}
+
+// keyed is the node for the instances with one key: few at most, or a group.
+func (b *builder) keyed(n dsl.Need) int {
+	members := b.byRes[n.Resource]
+	if n.Host != "" {
+		members = b.members(groupKey{n.Resource, n.Host})
+	}
+	var match []int
+	for _, m := range members {
+		if b.insts[m].Addr.Key == *n.Key {
+			match = append(match, m)
+		}
+	}
+	switch len(match) {
+	case 0:
+		return -1
+	case 1:
+		return match[0]
+	}
+	res := n.Resource
+	res.Name += n.Key.String() // a key of its own in groups: brackets are in no name
+	key := groupKey{res, n.Host}
+	if g, ok := b.groups[key]; ok {
+		return g
+	}
+	return b.group(key, match)
+}
+
+func (b *builder) members(key groupKey) []int {
+	if b.onHost == nil {
+		b.onHost = map[groupKey][]int{}
+		for i, in := range b.insts {
+			k := groupKey{in.Addr.Resource, in.Addr.Host}
+			b.onHost[k] = append(b.onHost[k], i)
+		}
+	}
+	return b.onHost[key]
+}
+
+func (b *builder) group(key groupKey, members []int) int {
+	g := len(b.after)
+	b.after = append(b.after, members)
+	b.groups[key] = g
+	return g
+}
+
+// leftovers lets each leftover wait for all that stood on it: other leftovers
+// and instances whose recorded needs name it.
+func (b *builder) leftovers(left []Leftover, recorded func(addr.Instance) []string) {
+	if len(left) == 0 {
+		return
+	}
+	answers := map[string][]int{} // need → leftovers that answer to it
+	for i, l := range left {
+		for _, f := range forms(l.Addr) {
+			answers[f] = append(answers[f], len(b.insts)+i)
+		}
+	}
+	gates := map[string]int{} // need → node that waits for all who had it
+	stood := func(node int, needs []string) {
+		for _, n := range needs {
+			if len(answers[n]) == 0 {
+				continue
+			}
+			gate, ok := gates[n]
+			if !ok {
+				gate = len(b.after)
+				gates[n] = gate
+				b.after = append(b.after, nil)
+				for _, l := range answers[n] {
+					b.after[l] = append(b.after[l], gate)
+				}
+			}
+			b.after[gate] = append(b.after[gate], node)
+		}
+	}
+	for i, in := range b.insts {
+		stood(i, recorded(in.Addr))
+	}
+	for i, l := range left {
+		stood(len(b.insts)+i, l.Needs)
+	}
+}
+
+// sort fills Order (Kahn's algorithm over slices: gonum's sort needs maps of
+// nodes, fifty times the time on a large graph) and reports whether all nodes
+// found a place.
+func (g *Graph) sort() bool {
+	pending := make([]int, g.Len())
+	next := make([][]int, g.Len())
+	for i, after := range g.After {
+		pending[i] = len(after)
+		for _, a := range after {
+			next[a] = append(next[a], i)
+		}
+	}
+	g.Order = make([]int, 0, g.Len())
+	var ready []int
+	for i, p := range pending {
+		if p == 0 {
+			ready = append(ready, i)
+		}
+	}
+	for len(ready) > 0 {
+		var following []int
+		for _, i := range ready {
+			g.Order = append(g.Order, i)
+			for _, n := range next[i] {
+				if pending[n]--; pending[n] == 0 {
+					following = append(following, n)
+				}
+			}
+		}
+		slices.Sort(following)
+		ready = following
+	}
+	return len(g.Order) == g.Len()
+}
+
+// cycle finds a shortest cycle of instances with gonum's strongly connected
+// components.
+func (g *Graph) cycle(insts []*dsl.Instance) error {
+	var component []int
+	for _, scc := range topo.TarjanSCC(directed{g}) {
+		if len(scc) < 2 && !g.waits(int(scc[0].ID()), int(scc[0].ID())) {
+			continue
+		}
+		if component != nil && len(scc) >= len(component) {
+			continue
+		}
+		component = nil
+		for _, n := range scc {
+			component = append(component, int(n.ID()))
+		}
+	}
+	slices.Sort(component)
+	return &CycleError{Edges: g.shortest(component, insts)}
+}
+
+func (g *Graph) waits(i, j int) bool { return slices.Contains(g.After[i], j) }
+
+// shortest is a shortest cycle through the lowest instance of component,
+// groups left out.
+func (g *Graph) shortest(component []int, insts []*dsl.Instance) []Edge {
+	start := component[0]
+	from := map[int]int{}
+	queue := []int{start}
+search:
+	for len(queue) > 0 {
+		n := queue[0]
+		queue = queue[1:]
+		for _, a := range g.After[n] {
+			if a == start {
+				from[-1] = n
+				break search
+			}
+			if _, seen := from[a]; !seen && slices.Contains(component, a) {
+				from[a] = n
+				queue = append(queue, a)
+			}
+		}
+	}
+	path := []int{start} // backwards
+	for n := from[-1]; n != start; n = from[n] {
+		path = append(path, n)
+	}
+	slices.Reverse(path[1:])
+	path = slices.DeleteFunc(path, func(n int) bool { return n >= len(insts) })
+	edges := make([]Edge, len(path))
+	for i, n := range path {
+		to := path[(i+1)%len(path)]
+		edges[i] = Edge{From: n, To: to, Need: needFor(insts[n], insts[to].Addr)}
+	}
+	return edges
+}
+
+// needFor is the need of in that a answers to.
+func needFor(in *dsl.Instance, a addr.Instance) dsl.Need {
+	for _, n := range in.Needs {
+		if slices.Contains(forms(a), NeedString(n)) {
+			return n
+		}
+	}
+	return dsl.Need{}
+}
+
+// directed shows a Graph to gonum, without a copy.
+type directed struct{ g *Graph }
+
+type node int64
+
+// ID is the index of the node.
+func (n node) ID() int64 { return int64(n) }
+
+func (d directed) Node(id int64) graph.Node {
+	if id < 0 || id >= int64(d.g.Len()) {
+		return nil
+	}
+	return node(id)
+}
+
+func (d directed) Nodes() graph.Nodes {
+	nodes := make([]graph.Node, d.g.Len())
+	for i := range nodes {
+		nodes[i] = node(i)
+	}
+	return iterator.NewOrderedNodes(nodes)
+}
+
+func (d directed) From(id int64) graph.Nodes {
+	nodes := make([]graph.Node, len(d.g.After[id]))
+	for i, a := range d.g.After[id] {
+		nodes[i] = node(a)
+	}
+	return iterator.NewOrderedNodes(nodes)
+}
+
+func (d directed) To(id int64) graph.Nodes {
+	var nodes []graph.Node
+	for i := range d.g.After {
+		if d.g.waits(i, int(id)) {
+			nodes = append(nodes, node(i))
+		}
+	}
+	return iterator.NewOrderedNodes(nodes)
+}
+
+func (d directed) HasEdgeFromTo(u, v int64) bool { return d.g.waits(int(u), int(v)) }
+
+func (d directed) HasEdgeBetween(x, y int64) bool {
+	return d.HasEdgeFromTo(x, y) || d.HasEdgeFromTo(y, x)
+}
+
+func (d directed) Edge(u, v int64) graph.Edge {
+	if !d.HasEdgeFromTo(u, v) {
+		return nil
+	}
+	return edge{node(u), node(v)}
+}
+
+type edge struct{ from, to graph.Node }
+
+func (e edge) From() graph.Node         { return e.from }
+func (e edge) To() graph.Node           { return e.to }
+func (e edge) ReversedEdge() graph.Edge { return edge{e.to, e.from} }

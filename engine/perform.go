@@ -1,0 +1,266 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/engine/event"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/resource"
+	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state"
+)
+
+// perform records the intent, acts, reads back and records the result.
+func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
+	if err := s.intend(ctx); err != nil {
+		return err
+	}
+	within := limit
+	if in := s.inst(s.node); in != nil && in.Block.Timeout > 0 {
+		within = in.Block.Timeout
+	}
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("it took longer than %s", within))
+	defer cancel()
+	outcome := resource.Done
+	after := cty.NilVal
+	fn := func(ctx context.Context, h host.Host) (err error) {
+		outcome, err = s.act(ctx, h)
+		return err
+	}
+	var back func(context.Context, host.Host) error
+	if !s.types[s.node].IsAct {
+		back = func(ctx context.Context, h host.Host) (err error) {
+			after, err = s.types[s.node].Read(ctx, h, s.identity())
+			return err
+		}
+	}
+	err := s.tries(ctx, id, fn, back)
+	if err != nil {
+		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
+			return cause
+		}
+		return err
+	}
+	if outcome == resource.NotNeeded {
+		s.end.Outcome = event.NotNeeded
+		s.end.Reason = "its condition did not hold"
+		return s.conclude(ctx, state.Result{Records: true, Object: s.record(s.node, s.change.After, s.change.Origin)})
+	}
+	if s.end.Outcome == "" {
+		s.end.Outcome = event.Done
+	}
+	return s.readBack(ctx, after)
+}
+
+// actsPerTry keeps the ids of detached acts of one try apart from those of the
+// next.
+const actsPerTry = 100
+
+// tries acts, again after a connection that was lost: an inline act is safe to
+// repeat and a detached one is found by its id.
+func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(context.Context, host.Host) error) error {
+	retry := dsl.Retry{Attempts: 1}
+	if in := s.inst(s.node); in != nil && in.Block.Retry != nil {
+		retry = *in.Block.Retry
+	}
+	wait := retry.Delay
+	for n := 1; ; n++ {
+		s.m.touched = true
+		err, readErr := s.m.link.Session.Act(ctx, id, s.now.Epoch, fn, back)
+		if err == nil {
+			err = readErr
+		}
+		for again := 0; errors.Is(err, host.ErrLost) && ctx.Err() == nil && again < attempts; again++ {
+			if lost := s.fleet.reopen(ctx, s.m); lost != nil {
+				return lost
+			}
+			if err, readErr = s.m.link.Session.Act(ctx, id, s.now.Epoch, fn, back); err == nil {
+				err = readErr
+			}
+		}
+		if err == nil || n >= retry.Attempts || ctx.Err() != nil {
+			return err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+		if wait *= 2; retry.MaxDelay > 0 {
+			wait = min(wait, retry.MaxDelay)
+		}
+		id.N = n * actsPerTry
+	}
+}
+
+// act is what the step does on the machine.
+func (s *stepRun) act(ctx context.Context, h host.Host) (resource.Outcome, error) {
+	t := s.types[s.node]
+	switch s.step.Action {
+	case plans.Delete:
+		return resource.Done, t.Delete(ctx, h, s.prior)
+	case plans.Refresh:
+		if !s.change.After.Holds(s.found) {
+			if err := t.Apply(ctx, h, s.want, s.prior); err != nil {
+				return "", err
+			}
+		}
+		return resource.Done, t.Refresh(ctx, h, s.want)
+	case plans.Replace:
+		old, prior := s.prior, cty.NullVal(t.Schema.Object())
+		if r := s.readings[s.node]; r.old.Exists() {
+			old, prior = r.rawOld, r.raw
+		}
+		if err := t.Delete(ctx, h, old); err != nil {
+			return "", err
+		}
+		return resource.Done, t.Apply(ctx, h, s.want, prior)
+	}
+	if t.IsAct {
+		return t.Do(ctx, h, s.want)
+	}
+	if !s.refreshed {
+		if err := t.Apply(ctx, h, s.want, s.prior); err != nil {
+			return "", err
+		}
+	}
+	if s.refreshes() {
+		return resource.Done, t.Refresh(ctx, h, s.want)
+	}
+	return resource.Done, nil
+}
+
+// identity is the object whose ids the read-back looks at.
+func (s *stepRun) identity() cty.Value {
+	if s.step.Action == plans.Delete {
+		return s.prior
+	}
+	return s.want
+}
+
+// readBack checks that the machine is as printed and records it (contract,
+// rule 6).
+func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
+	t := s.types[s.node]
+	if s.step.Action == plans.Delete {
+		if after != cty.NilVal && !after.IsNull() {
+			return errors.New("it is still there after the delete")
+		}
+		return s.conclude(ctx, state.Result{Records: true})
+	}
+	if t.IsAct {
+		return s.conclude(ctx, state.Result{Records: true, Object: s.kept(), Owes: s.owes()})
+	}
+	got := s.object(s.node, after, s.secrets[s.node])
+	wanted := s.object(s.node, s.ignored(s.node, s.want, s.found), s.secrets[s.node])
+	if !wanted.Holds(got) {
+		if !got.Exists() {
+			return errors.New("it is not there after the step")
+		}
+		return fmt.Errorf("it still differs after the step: %s", strings.Join(s.stillDiffers(wanted, got), ", "))
+	}
+	s.readings[s.node].before, s.readings[s.node].raw = got, after
+	s.final[s.node] = visible(t, s.final[s.node], after, plans.NoOp)
+	return s.conclude(ctx, state.Result{
+		Records: true, Object: s.record(s.node, got, s.change.Origin), Owes: s.owes(), Pays: t.RefreshWord() != "",
+	})
+}
+
+func (s *stepRun) stillDiffers(want, got plans.Object) []string {
+	var names []string
+	for _, name := range plans.Differ(got, want) {
+		if v := want.Value.GetAttr(name); v.IsWhollyKnown() {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// kept is what is recorded of an object that was as planned when the step came.
+func (s *stepRun) kept() *state.Object {
+	if s.step.Action == plans.Delete {
+		return nil
+	}
+	return s.record(s.node, s.found, s.change.Origin)
+}
+
+// owes are the refreshes that this step's change lays on others, until they
+// are done.
+func (s *stepRun) owes() map[string]state.Debt {
+	if s.step.Action == plans.Refresh {
+		return nil
+	}
+	return s.debts(s.node)
+}
+
+// debts are the refreshes that a change of node i lays on others.
+func (r *run) debts(i int) map[string]state.Debt {
+	owes := map[string]state.Debt{}
+	for _, k := range r.watchers[i] {
+		owes[r.steps[k].Addr.String()] = state.Debt{Run: r.options.Run, Cause: r.addr(i).String()}
+	}
+	return owes
+}
+
+// intend makes the intent durable before anything is sent.
+func (s *stepRun) intend(ctx context.Context) error {
+	class := "repeatable"
+	if s.step.Once {
+		class = "once"
+	}
+	err := s.journal.Intent(ctx, state.Intent{
+		Run: s.options.Run, Step: int(s.step.ID), Addr: s.step.Addr, Host: s.step.Addr.Host, Class: class,
+		Action: string(s.step.Action), Input: s.input(), First: objectDigest(s.in.Key, s.found),
+		BootID: s.m.contact.BootID, Epoch: s.now.Epoch,
+	})
+	return s.recording(err)
+}
+
+// conclude makes the result durable before anything builds on it.
+func (s *stepRun) conclude(ctx context.Context, r state.Result) error {
+	r.Run, r.Step, r.Addr, r.Outcome = s.options.Run, int(s.step.ID), s.step.Addr, string(s.end.Outcome)
+	return s.recording(s.journal.Result(context.WithoutCancel(ctx), r))
+}
+
+// recording stops the run where it cannot record any more.
+func (s *stepRun) recording(err error) error {
+	if err == nil {
+		return nil
+	}
+	err = fmt.Errorf("cannot record: %w", err)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.fatal == nil {
+		s.fatal = err
+		close(s.halt)
+	}
+	return err
+}
+
+// failed turns an error into the end of the step and a diagnostic.
+func (s *stepRun) failed(ctx context.Context, err error) {
+	s.end.Outcome, s.end.Reason = event.Failed, err.Error()
+	p := problem{
+		summary: fmt.Sprintf("Step failed: %s", s.step.Addr),
+		detail:  fmt.Sprintf("On host %s: %s", s.step.Addr.Host, explain(err)),
+		at:      blame(s.inst(s.node), err), code: CodeIncomplete,
+	}
+	var exit *host.ExitError
+	if errors.As(err, &exit) {
+		s.end.Output = tail(exit.Output.Stderr, 20)
+	}
+	if cancelled(ctx, err) && s.fatal == nil {
+		s.end.Outcome, s.end.Reason = event.Stopped, "the run was cancelled while it ran; the next plan looks at it first"
+		p.summary, p.detail, p.code = "Interrupted", fmt.Sprintf("%s was cancelled while it ran on host %s. The next plan looks at it first.", s.step.Addr, s.step.Addr.Host), CodeInterrupted
+	}
+	s.mu.Lock()
+	s.diags = append(s.diags, p.diag())
+	s.mu.Unlock()
+}

@@ -1,0 +1,324 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/zclconf/go-cty/cty"
+	"github.com/zclconf/go-cty/cty/gocty"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/engine/event"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state"
+)
+
+func (e *Engine) plan(ctx context.Context, in PlanInput) (*Planned, hcl.Diagnostics) {
+	d, diags := e.newDerivation(in)
+	if diags.HasErrors() {
+		return nil, diags
+	}
+	if in.Offline {
+		d.preview()
+		d.assume()
+		p, more := d.compile(d.planHosts(nil), nil, nil)
+		if p == nil {
+			return nil, append(diags, more...)
+		}
+		return &Planned{Plan: p, derivation: d}, append(diags, more...)
+	}
+	f := newFleet(e, &eventLog{now: e.Now, sink: e.Events}, d.machines())
+	planned := &Planned{derivation: d, fleet: f}
+	f.connect(ctx)
+	warnings, more := d.meet(ctx, f)
+	diags = append(diags, more...)
+	if diags.HasErrors() || ctx.Err() != nil {
+		planned.Close()
+		return nil, append(diags, interrupted(ctx)...)
+	}
+	d.preview()
+	if d.diags.HasErrors() {
+		planned.Close()
+		return nil, append(diags, d.diags...)
+	}
+	d.readAll(ctx, f)
+	if ctx.Err() != nil {
+		planned.Close()
+		return nil, append(diags, interrupted(ctx)...)
+	}
+	p, more := d.compile(d.planHosts(f), d.drift(), warnings)
+	diags = append(diags, more...)
+	if p == nil {
+		planned.Close()
+		return nil, diags
+	}
+	planned.Plan = p
+	return planned, diags
+}
+
+func interrupted(ctx context.Context) hcl.Diagnostics {
+	if ctx.Err() == nil {
+		return nil
+	}
+	return one(problem{summary: "Interrupted", detail: "Nothing was changed.", code: CodeInterrupted})
+}
+
+// machines are the hosts that the plan has to look at: those of the spec, and
+// recorded ones that hold objects, as they were last reached.
+func (d *derivation) machines() []*dsl.Host {
+	hosts := slices.Clone(d.in.Spec.Hosts())
+	have := map[string]bool{}
+	for _, h := range hosts {
+		have[h.Name] = true
+	}
+	for _, l := range d.left {
+		name := l.Addr.Host
+		if rec, ok := d.in.State.Hosts[name]; ok && !have[name] {
+			have[name] = true
+			hosts = append(hosts, recordedHost(name, rec))
+		}
+	}
+	return hosts
+}
+
+// recordedHost is a host that the spec does not name any more.
+func recordedHost(name string, rec state.Host) *dsl.Host {
+	c := rec.Connection
+	return &dsl.Host{Name: name, Address: rec.Address, Connection: dsl.Connection{
+		Host: c.Host, Port: c.Port, User: c.User, PrivateKeyFile: c.PrivateKeyFile, Agent: c.Agent,
+		KnownHostsFile: c.KnownHostsFile, HostKey: rec.HostKey, Become: c.Become, BecomeUser: c.BecomeUser, Bastion: c.Bastion,
+	}}
+}
+
+// meet checks who the machines are, and withholds what is on those that could
+// not be reached.
+func (d *derivation) meet(ctx context.Context, f *fleet) (warnings []string, diags hcl.Diagnostics) {
+	byID := map[string]string{}
+	for _, name := range f.order {
+		m := f.members[name]
+		if m.err != nil {
+			if trust := d.distrust(m); trust != nil {
+				diags = append(diags, trust)
+			}
+			continue
+		}
+		d.facts[name] = factsValue(m.contact.Facts)
+		diags = append(diags, d.identity(m, byID)...)
+		if fence := m.contact.Fence; fence != nil && d.in.State.Lineage != "" && fence.Lineage != d.in.State.Lineage {
+			warnings = append(warnings, fmt.Sprintf("host %s was last changed by kplan with another state (lineage %s); applying takes the machine over", name, fence.Lineage))
+		}
+	}
+	for i := range d.wants {
+		name := d.addr(i).Host
+		if m := f.members[name]; m == nil {
+			d.withheld[i] = fmt.Sprintf("nothing is recorded of how to reach host %s", name)
+		} else if m.err != nil {
+			d.withheld[i] = fmt.Sprintf("host %s is unreachable", name)
+		}
+	}
+	for _, a := range slices.SortedFunc(maps.Keys(d.in.State.Interrupted), compareAddr) {
+		warnings = append(warnings, fmt.Sprintf("run %s was cut off while it worked on %s; what stands there now is looked at first", d.in.State.Interrupted[a].Run, a))
+	}
+	return warnings, diags
+}
+
+// distrust is the diagnostic of a machine that must not be talked to; nil
+// where it only could not be reached.
+func (d *derivation) distrust(m *member) *hcl.Diagnostic {
+	var code interface{ ExitCode() int }
+	if !errors.As(m.err, &code) {
+		return nil
+	}
+	at := m.host.Range
+	return problem{
+		summary: "Host not trusted",
+		detail:  sentence(m.err.Error()),
+		at:      &at,
+		code:    Code(code.ExitCode()),
+	}.diag()
+}
+
+// identity compares the machine with the one that the state knows.
+func (d *derivation) identity(m *member, byID map[string]string) (diags hcl.Diagnostics) {
+	at, c := m.host.Range, m.contact
+	if other, twice := byID[c.MachineID]; twice {
+		diags = append(diags, problem{
+			summary: "Two hosts with one machine-id",
+			detail: fmt.Sprintf("Hosts %s and %s both have the machine-id %s: they are one machine, or one was copied from the other. On a copy, run\n\n    rm -f /etc/machine-id && systemd-machine-id-setup\n\nand restart it.",
+				other, m.host.Name, c.MachineID),
+			at: &at, code: CodeStale,
+		}.diag())
+	}
+	byID[c.MachineID] = m.host.Name
+	rec, known := d.in.State.Hosts[m.host.Name]
+	if known && rec.MachineID != "" && rec.MachineID != c.MachineID {
+		diags = append(diags, problem{
+			summary: "Another machine",
+			detail: fmt.Sprintf("Host %s has the machine-id %s; what is recorded was on machine %s. If it was replaced on purpose, let kplan forget what was on the old one:\n\n    kplan hosts accept %s",
+				m.host.Name, c.MachineID, rec.MachineID, m.host.Name),
+			at: &at, code: CodeStale,
+		}.diag())
+	}
+	if os := m.host.OS; os != "" && !osMatches(os, c.Facts) {
+		diags = append(diags, problem{
+			summary: "Another operating system",
+			detail:  fmt.Sprintf("The spec declares os = %q for host %s; the machine says %s:%s.", os, m.host.Name, c.Facts.OS, c.Facts.OSVersion),
+			at:      &at, code: CodeStale,
+		}.diag())
+	}
+	if r := c.Receipt; r != nil && r.Lineage == d.in.State.Lineage && r.Serial > d.in.State.Serial {
+		diags = append(diags, problem{
+			summary: "State is older than the machine",
+			detail: fmt.Sprintf("Host %s was last changed by run %s, which left the state at serial %d; this state is at serial %d. It is an old copy: restore the current one.",
+				m.host.Name, r.Run, r.Serial, d.in.State.Serial),
+			at: &at, code: CodeDamaged,
+		}.diag())
+	}
+	return diags
+}
+
+func osMatches(declared string, f host.Facts) bool {
+	family, version, _ := strings.Cut(declared, ":")
+	return family == f.OS && (version == "" || version == f.OSVersion || strings.HasPrefix(f.OSVersion, version+"."))
+}
+
+// factsValue is the facts as expressions see them.
+func factsValue(f host.Facts) cty.Value {
+	t, err := gocty.ImpliedType(f)
+	if err != nil {
+		panic("engine: facts: " + err.Error())
+	}
+	v, err := gocty.ToCtyValue(f, t)
+	if err != nil {
+		panic("engine: facts: " + err.Error())
+	}
+	return v
+}
+
+// readAll reads the objects of all nodes that are not withheld, the hosts side
+// by side, all of a host's in one go.
+func (d *derivation) readAll(ctx context.Context, f *fleet) {
+	byHost := map[string][]int{}
+	for i := range d.wants {
+		if _, held := d.withheld[i]; !held && d.types[i] != nil {
+			byHost[d.addr(i).Host] = append(byHost[d.addr(i).Host], i)
+		}
+	}
+	names := slices.Sorted(maps.Keys(byHost))
+	f.each(names, func(m *member) {
+		start := d.engine.Now()
+		nodes := byHost[m.host.Name]
+		if err := d.readNodes(ctx, m, nodes); err != nil {
+			m.err = &Unreachable{m.host.Name, endpoint(m.host), err}
+			f.events.emit(event.HostFailed{Host: m.host.Name, Reason: err.Error()})
+			return
+		}
+		f.events.emit(event.HostRead{Host: m.host.Name, Objects: len(nodes), Elapsed: d.engine.Now().Sub(start)})
+	})
+	for _, name := range names {
+		if f.members[name].err == nil {
+			continue
+		}
+		for _, i := range byHost[name] {
+			d.withheld[i] = fmt.Sprintf("host %s is unreachable", name)
+		}
+	}
+}
+
+// readNodes fills the readings of nodes, all on machine m. It fails where the
+// connection was lost.
+func (d *derivation) readNodes(ctx context.Context, m *member, nodes []int) error {
+	var fns []func(context.Context, host.Host) error
+	for _, i := range nodes {
+		fns = append(fns, func(ctx context.Context, h host.Host) error {
+			r, err := d.read(ctx, h, i)
+			r.err = err
+			d.readings[i] = r
+			return err
+		})
+	}
+	for _, err := range m.link.Session.Read(ctx, fns) {
+		if errors.Is(err, host.ErrLost) {
+			return err
+		}
+	}
+	return ctx.Err()
+}
+
+// read reads the object of node i as it is wanted and, where it was recorded
+// under another identity, that one too.
+func (d *derivation) read(ctx context.Context, h host.Host, i int) (reading, error) {
+	t := d.types[i]
+	rec, recorded := d.recorded(i)
+	known := recordedObject(rec)
+	r := reading{done: true}
+	if t.IsAct {
+		if d.inst(i) == nil {
+			return r, nil
+		}
+		var err error
+		r.verdict, err = t.Due(ctx, h, unmarked(d.wants[i]))
+		return r, err
+	}
+	if d.inst(i) == nil {
+		return d.readRecorded(ctx, h, i, rec)
+	}
+	want := unmarked(d.wants[i])
+	v, err := t.Read(ctx, h, want)
+	if err != nil {
+		return r, err
+	}
+	r.raw = v
+	r.before = d.object(i, v, d.secrets[i])
+	at := v
+	if recorded && known.Exists() && !sameIdentity(t, want, known.Value) {
+		if at, err = t.Read(ctx, h, known.Value); err != nil {
+			return r, err
+		}
+		r.rawOld = at
+		r.old = d.object(i, at, union(d.secrets[i], rec.Secrets))
+	}
+	if recorded {
+		r.drift = d.drifted(i, at, rec)
+	}
+	return r, nil
+}
+
+func (d *derivation) readRecorded(ctx context.Context, h host.Host, i int, rec state.Object) (reading, error) {
+	r := reading{done: true}
+	known := recordedObject(rec)
+	if !known.Exists() {
+		return r, nil
+	}
+	v, err := d.types[i].Read(ctx, h, known.Value)
+	if err != nil {
+		return r, err
+	}
+	d.secrets[i] = union(secretNames(d.types[i], cty.NilVal), rec.Secrets)
+	r.raw = v
+	r.before = d.object(i, v, d.secrets[i])
+	r.drift = d.drifted(i, v, rec)
+	return r, nil
+}
+
+// drifted is what v is, where that is not what was recorded; nil where it is.
+func (d *derivation) drifted(i int, v cty.Value, rec state.Object) *plans.Object {
+	names := slices.Sorted(maps.Keys(rec.Secrets))
+	actual := d.object(i, v, names)
+	for name, digest := range rec.Secrets {
+		// A reading without the secret in hand does not look at it.
+		if _, seen := actual.Secrets[name]; !seen && actual.Exists() {
+			actual.Secrets[name] = digest
+		}
+	}
+	if actual.Equal(recordedObject(rec)) {
+		return nil
+	}
+	return &actual
+}

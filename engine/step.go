@@ -1,0 +1,310 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/engine/event"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/resource"
+	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state"
+)
+
+// heartbeat is how often a step that runs says so.
+const heartbeat = 30 * time.Second
+
+// limit bounds a step that sets no timeout.
+const limit = 30 * time.Minute
+
+// stepRun is one step while it runs.
+type stepRun struct {
+	*run
+	i      int // index of the step
+	node   int
+	step   plans.Step
+	change plans.Change
+	m      *member
+	want   cty.Value    // in clear, unmarked; NilVal for a leftover
+	prior  cty.Value    // as read, in clear
+	found  plans.Object // prior as plans see it
+	end    event.StepEnded
+	// refreshed says that only the refresh is left to do.
+	refreshed bool
+}
+
+// visit does one step and reports whether what waits for it may go on.
+func (r *run) visit(ctx context.Context, i int) bool {
+	s := &stepRun{run: r, i: i, node: r.nodes[i], step: r.steps[i]}
+	s.change = *r.changes[s.node]
+	s.m = r.fleet.members[s.step.Addr.Host]
+	began := r.engine.Now()
+	r.events.emit(event.StepStarted{Step: int(s.step.ID), Addr: s.step.Addr, Action: string(s.step.Action)})
+	stop := r.beat(s.step, began)
+	err := s.do(ctx)
+	stop()
+	if err != nil {
+		s.failed(ctx, err)
+	}
+	r.outcome[i] = s.end.Outcome
+	r.ended(s.step, s.end, began)
+	return fulfilled(s.end.Outcome)
+}
+
+// beat says now and then that a step still runs, until the returned function
+// is called.
+func (r *run) beat(s plans.Step, began time.Time) (stop func()) {
+	ctx, cancel := context.WithCancel(context.Background())
+	var tick func()
+	tick = func() {
+		if ctx.Err() == nil {
+			r.events.emit(event.StepRunning{Step: int(s.ID), Addr: s.Addr, Elapsed: r.engine.Now().Sub(began)})
+			time.AfterFunc(heartbeat, tick)
+		}
+	}
+	t := time.AfterFunc(heartbeat, tick)
+	return func() { cancel(); t.Stop() }
+}
+
+// ended counts and tells the end of a step.
+func (r *run) ended(s plans.Step, e event.StepEnded, began time.Time) {
+	now := r.engine.Now()
+	e.Step, e.Addr, e.Action, e.Elapsed = int(s.ID), s.Addr, string(s.Action), now.Sub(began)
+	r.mu.Lock()
+	r.report.Counts[e.Outcome]++
+	r.report.Steps = append(r.report.Steps, StepReport{Step: s.ID, Addr: s.Addr, Outcome: e.Outcome, Started: began, Elapsed: e.Elapsed})
+	r.mu.Unlock()
+	r.events.emit(e)
+}
+
+// do carries the step out and records it. An error is a failed step.
+func (s *stepRun) do(ctx context.Context) error {
+	if s.step.Action == plans.Forget {
+		s.end.Outcome = event.Done
+		return s.conclude(ctx, state.Result{Records: true})
+	}
+	if s.m == nil || s.m.err != nil {
+		s.end.Outcome, s.end.Reason = event.Withheld, "its host is not reachable"
+		if s.m != nil {
+			s.end.Reason = s.m.err.Error()
+		}
+		return nil
+	}
+	if s.inst(s.node) != nil {
+		if err := s.evaluate(); err != nil {
+			return err
+		}
+	}
+	r := s.readings[s.node]
+	if s.m.touched {
+		if err := s.readAgain(ctx); err != nil {
+			return err
+		}
+		r = s.readings[s.node]
+	}
+	s.prior, s.found = r.raw, r.before
+	if s.change.Action == plans.Replace && r.old.Exists() {
+		s.found = r.old
+	}
+	return s.settled(ctx, r)
+}
+
+// evaluate finds what is wanted, now that what the step depends on is there,
+// and checks it against what the plan printed (contract, rule 1).
+func (s *stepRun) evaluate() error {
+	t := s.types[s.node]
+	want := s.wants[s.node]
+	if !known(t, want) {
+		v, diags := s.evaluated(s.node, scope{s.derivation, s.final})
+		if diags.HasErrors() {
+			return diags
+		}
+		want = v
+		plain := unmarked(want)
+		if err := t.Validate(plain); err != nil {
+			return err
+		}
+		for _, name := range plans.Differ(s.object(s.node, plain, s.secrets[s.node]), s.change.After) {
+			a := s.change.After.Value.GetAttr(name)
+			if d, secret := s.change.After.Secrets[name]; a.IsWhollyKnown() && !(secret && d == "") && !a.IsNull() {
+				return fmt.Errorf("the attribute %s was planned as another value than it has now; this is a bug in kplan", name)
+			}
+		}
+	}
+	s.final[s.node] = want
+	s.want = unmarked(want)
+	if t.IsAct { // what it is done for is all known now
+		s.change.After = s.object(s.node, s.want, s.secrets[s.node])
+		s.change.InputDigest = inputDigest(s.in.Key, t, s.want)
+		s.changes[s.node] = &s.change
+	}
+	return nil
+}
+
+func (s *stepRun) readAgain(ctx context.Context) error {
+	err := s.readNodes(ctx, s.m, []int{s.node})
+	if errors.Is(err, host.ErrLost) {
+		if err = s.fleet.reopen(ctx, s.m); err == nil {
+			err = s.readNodes(ctx, s.m, []int{s.node})
+		}
+	}
+	if err != nil {
+		return err
+	}
+	return s.readings[s.node].err
+}
+
+// settled does what the table says.
+func (s *stepRun) settled(ctx context.Context, r reading) error {
+	t := s.types[s.node]
+	intent, left := s.remains()
+	sit := situation{
+		action: s.step.Action, strict: s.step.Strict, once: s.step.Once, isAct: t.IsAct,
+		touched: s.m.touched, left: left,
+	}
+	sit.object = s.likeness(r)
+	if s.refreshOnly() && sit.object == asBefore && !s.due() {
+		s.end.Outcome, s.end.Reason = event.NotNeeded, "nothing that it watches was changed"
+		return s.conclude(ctx, state.Result{})
+	}
+	switch v := settle(sit); v {
+	case already, adopted:
+		s.end.Outcome = event.Already
+		if v == adopted {
+			s.end.Outcome = event.Adopted
+		}
+		if s.refreshes() {
+			s.end, s.refreshed = event.StepEnded{}, true
+			return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
+		}
+		return s.conclude(ctx, state.Result{Records: true, Object: s.kept()})
+	case stale:
+		s.end.Outcome = event.Stale
+		s.end.Reason = "it is not as printed any more: " + differenceInWords(s.change.Before, s.found)
+		return nil
+	case diagnose:
+		return fmt.Errorf("run %s was cut off during this step, which must happen only once, and what stands on the host does not tell whether it was completed; look at the host, then run `kplan state rm '%s'` to begin it anew", intent.Run, s.step.Addr)
+	case adopt:
+		err := s.perform(ctx, host.ActID{Run: intent.Run, Step: intent.Step})
+		if err == nil && s.end.Outcome == event.Done {
+			s.end.Outcome = event.Adopted
+		}
+		var exit *host.ExitError
+		if errors.Is(err, host.ErrInterrupted) || errors.As(err, &exit) {
+			s.end = event.StepEnded{}
+			return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
+		}
+		return err
+	case adjust:
+		s.end.Adjusted = s.adjustment()
+	}
+	return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
+}
+
+// remains is what an interrupted run left of this step.
+func (s *stepRun) remains() (state.Intent, remains) {
+	intent, ok := s.now.Interrupted[s.step.Addr]
+	if !ok || intent.Input != s.input() {
+		return intent, nothing
+	}
+	left := unbegun
+	if intent.BootID != s.m.contact.BootID {
+		left = cutOff
+	}
+	for _, a := range s.m.contact.Acts {
+		if a.ID.Run != intent.Run || a.ID.Step != intent.Step {
+			continue
+		}
+		switch {
+		case a.State == host.ActRunning:
+			left = running
+		case a.State == host.ActInterrupted:
+			left = cutOff
+		case a.Code == 0:
+			left = ended
+		default:
+			left = failedAct
+		}
+	}
+	return intent, left
+}
+
+// input is the digest of what the step is done for.
+func (s *stepRun) input() string {
+	if s.types[s.node].IsAct {
+		return s.change.InputDigest
+	}
+	return plans.Keyed(s.in.Key, cty.StringVal(string(s.step.Action)+s.step.Addr.String()))
+}
+
+func (s *stepRun) likeness(r reading) likeness {
+	if !s.types[s.node].IsAct {
+		if s.refreshOnly() && s.change.After.Holds(r.before) {
+			return asBefore
+		}
+		return liken(s.change, s.found)
+	}
+	rec := s.now.Objects[s.step.Addr]
+	switch {
+	case rec.InputDigest == s.change.InputDigest && rec.InputDigest != "" && r.verdict != resource.DueNow && rec.InputDigest != s.in.State.Objects[s.step.Addr].InputDigest:
+		return asAfter // the run that was cut off did it
+	case string(r.verdict) == s.change.Verdict:
+		return asBefore
+	case r.verdict == resource.DoneBefore && s.change.Action == plans.Create:
+		return asAfter
+	}
+	return asBefore
+}
+
+func (s *stepRun) refreshOnly() bool { return s.step.Action == plans.Refresh }
+
+// due reports whether a refresh is owed or caused by what this run did.
+func (s *stepRun) due() bool {
+	if s.step.Owed || len(s.now.Debts(s.step.Addr)) > 0 {
+		return true
+	}
+	for _, c := range s.step.Causes {
+		if o := s.outcome[s.index[c]]; o == event.Done || o == event.Adopted {
+			return true
+		}
+	}
+	return false
+}
+
+// refreshes reports whether the step has to refresh beside what it makes: a
+// service that stood before its configuration changed.
+func (s *stepRun) refreshes() bool {
+	t := s.types[s.node]
+	return !t.IsAct && t.RefreshWord() != "" && !s.step.Action.Strict() && s.found.Exists() && s.due()
+}
+
+func (s *stepRun) adjustment() string {
+	was := "from another state than printed"
+	if s.step.Action == plans.Create && s.found.Exists() {
+		was = "updated instead of created"
+	} else if s.step.Action == plans.Update && !s.found.Exists() {
+		was = "created instead of updated"
+	}
+	return fmt.Sprintf("%s, after %s", was, strings.Join(s.before(), ", "))
+}
+
+// before are the steps of this run that changed the machine so far.
+func (s *stepRun) before() []string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var names []string
+	for _, r := range s.report.Steps {
+		if r.Addr.Host == s.step.Addr.Host && r.Outcome == event.Done {
+			names = append(names, r.Addr.String())
+		}
+	}
+	if len(names) > 3 {
+		names = names[len(names)-3:]
+	}
+	return names
+}

@@ -1,0 +1,251 @@
+package hosttest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kplan/kplan/modules/host"
+)
+
+// Package is an installed package.
+type Package struct {
+	Version string
+	Held    bool
+	// Cut marks one whose installation was interrupted.
+	Cut bool
+}
+
+// offer is a package that can be installed.
+type offer struct {
+	versions []string // old to new
+	listed   bool     // in the machine's package lists
+	files    map[string]string
+	starts   []string
+}
+
+// Archive offers a package in versions from old to new; the machine's package
+// lists show them.
+func (m *Machine) Archive(name string, versions ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.archive[name] = &offer{versions: versions, listed: true}
+}
+
+// ArchiveUnlisted is Archive, but the machine has not heard of it before
+// apt-get update.
+func (m *Machine) ArchiveUnlisted(name string, versions ...string) {
+	m.Archive(name, versions...)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.archive[name].listed = false
+}
+
+// Ship says which files the package brings, and which units its scripts enable
+// and start. A file of /etc that is there already is kept.
+func (m *Machine) Ship(name string, files map[string]string, starts ...string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.archive[name].files, m.archive[name].starts = files, starts
+}
+
+// Install installs a package behind kplan's back, and removes it with version
+// "".
+func (m *Machine) Install(name, version string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if version == "" {
+		delete(m.packages, name)
+		return
+	}
+	m.packages[name] = &Package{Version: version}
+}
+
+// CutInstall leaves a package half configured, as a power cut does.
+func (m *Machine) CutInstall(name, version string) {
+	m.Install(name, version)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.packages[name].Cut = true
+}
+
+// Package is the installed package called name.
+func (m *Machine) Package(name string) (p Package, ok bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if found := m.packages[name]; found != nil {
+		return *found, true
+	}
+	return Package{}, false
+}
+
+// packaging are the commands of Debian's package manager.
+var packaging = map[string]Command{
+	"dpkg-query": dpkgQuery,
+	"dpkg":       dpkg,
+	"apt-get":    aptGet,
+	"apt-mark":   aptMark,
+}
+
+// dpkgQuery prints fields of one package, as dpkg-query(1) does with -W.
+func dpkgQuery(c *Call) host.Output {
+	if len(c.Argv) != 6 || c.Argv[1] != "-W" || c.Argv[2] != "-f" || c.Argv[4] != "--" {
+		return c.Unknown()
+	}
+	name := c.Argv[5]
+	p := c.m.packages[name]
+	if p == nil {
+		return fail(1, "dpkg-query: no packages found matching "+name)
+	}
+	status := "ii "
+	switch {
+	case p.Cut:
+		status = "iF "
+	case p.Held:
+		status = "hi "
+	}
+	text := strings.NewReplacer("${db:Status-Abbrev}", status, "${Version}", p.Version, `\n`, "\n").Replace(c.Argv[3])
+	if strings.Contains(text, "${") {
+		return c.Unknown()
+	}
+	return say(text)
+}
+
+func dpkg(c *Call) host.Output {
+	opts, names := options(c.Argv[1:])
+	opts = slices.DeleteFunc(opts, func(o string) bool { return strings.HasPrefix(o, "--force-conf") })
+	c.Change()
+	switch {
+	case slices.Equal(opts, []string{"--configure", "-a"}) && len(names) == 0:
+		for _, p := range c.m.packages {
+			p.Cut = false
+		}
+	case slices.Equal(opts, []string{"--remove"}):
+		for _, name := range names {
+			delete(c.m.packages, name)
+		}
+	default:
+		return c.Unknown()
+	}
+	return host.Output{}
+}
+
+func aptMark(c *Call) host.Output {
+	if len(c.Argv) != 3 || c.Argv[1] != "hold" && c.Argv[1] != "unhold" {
+		return c.Unknown()
+	}
+	c.Change()
+	p := c.m.packages[c.Argv[2]]
+	if p == nil {
+		return fail(100, "E: Unable to locate package "+c.Argv[2])
+	}
+	p.Held = c.Argv[1] == "hold"
+	return say(c.Argv[2] + " set on " + c.Argv[1] + ".\n")
+}
+
+// aptGet knows update, and install of one package at a version.
+func aptGet(c *Call) host.Output {
+	args := slices.Clone(c.Argv[1:])
+	for i := slices.Index(args, "-o"); i >= 0; i = slices.Index(args, "-o") {
+		if i+1 == len(args) {
+			return c.Unknown()
+		}
+		args = slices.Delete(args, i, i+2)
+	}
+	opts, args := options(args)
+	if !only(opts, "-y", "-q", "--no-remove", "--allow-downgrades", "--download-only") || len(args) == 0 {
+		return c.Unknown()
+	}
+	c.Change()
+	for _, p := range c.m.packages {
+		if p.Cut {
+			return fail(100, "E: dpkg was interrupted, you must manually run 'dpkg --configure -a' to correct the problem.")
+		}
+	}
+	switch {
+	case args[0] == "update" && len(args) == 1:
+		for _, o := range c.m.archive {
+			o.listed = true
+		}
+		return host.Output{}
+	case args[0] != "install" || len(args) != 2:
+		return c.Unknown()
+	case !slices.Contains(opts, "-y"):
+		return fail(1, "Abort.")
+	}
+	name, version, exact := strings.Cut(args[1], "=")
+	o := c.m.archive[name]
+	if o == nil || !o.listed {
+		return fail(100, "E: Unable to locate package "+name)
+	}
+	if !exact {
+		version = o.versions[len(o.versions)-1]
+	}
+	if !slices.Contains(o.versions, version) {
+		return fail(100, "E: Version '"+version+"' for '"+name+"' was not found")
+	}
+	old := c.m.packages[name]
+	switch {
+	case old != nil && old.Held && old.Version != version:
+		return fail(100, "E: Held packages were changed and -y was used without --allow-change-held-packages.")
+	case old != nil && slices.Index(o.versions, version) < slices.Index(o.versions, old.Version) && !slices.Contains(opts, "--allow-downgrades"):
+		return fail(100, "E: Packages were downgraded and -y was used without --allow-downgrades.")
+	case !slices.Contains(opts, "--download-only"):
+		c.unpack(name, version, o)
+	}
+	return host.Output{}
+}
+
+func (c *Call) unpack(name, version string, o *offer) {
+	old := c.m.packages[name]
+	c.m.packages[name] = &Package{Version: version, Held: old != nil && old.Held}
+	for _, p := range slices.Sorted(maps.Keys(o.files)) {
+		if !strings.HasPrefix(p, "/etc/") || c.m.tree[p] == nil {
+			c.m.put(p, o.files[p])
+		}
+	}
+	if old == nil {
+		for _, unit := range o.starts {
+			c.unitVerb("enable", unit, true)
+		}
+	}
+}
+
+// apt is script.Apt, without its waiting.
+func apt(c *Call) host.Output {
+	if len(c.Argv) != 8 {
+		return c.Unknown()
+	}
+	action, name, version, hold := c.Argv[4], c.Argv[5], c.Argv[6], c.Argv[7]
+	var steps [][]string
+	steps = append(steps, []string{"dpkg", "--force-confdef", "--force-confold", "--configure", "-a"})
+	p := c.m.packages[name]
+	if p != nil && p.Held {
+		steps = append(steps, []string{"apt-mark", "unhold", name})
+	}
+	spec, opts := name, []string{"-y", "-q", "-o", "DPkg::Lock::Timeout=600"}
+	if version != "" {
+		spec, opts = name+"="+version, append(opts, "--allow-downgrades")
+	}
+	switch {
+	case action == "remove" && p != nil:
+		steps = append(steps, []string{"dpkg", "--remove", name})
+	case action == "remove":
+	case action != "install":
+		return c.Unknown()
+	case version != "" || p == nil:
+		if c.Run(slices.Concat([]string{"apt-get"}, opts, []string{"install", "--no-remove", "--download-only", spec})...).Code != 0 {
+			steps = append(steps, []string{"apt-get", "-y", "update"})
+		}
+		steps = append(steps, slices.Concat([]string{"apt-get"}, opts, []string{"install", "--no-remove", spec}))
+	}
+	if action == "install" && hold == "hold" {
+		steps = append(steps, []string{"apt-mark", "hold", name})
+	}
+	for _, argv := range steps {
+		if out := c.Run(argv...); out.Code != 0 {
+			return out
+		}
+	}
+	return host.Output{}
+}

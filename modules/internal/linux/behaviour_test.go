@@ -1,0 +1,277 @@
+package linux_test
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/modules"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/host/hosttest"
+	"github.com/kplan/kplan/modules/resource"
+	"github.com/kplan/kplan/modules/resource/resourcetest"
+)
+
+type values = resourcetest.Values
+
+func typeOf(t *testing.T, name string) *resource.Type {
+	t.Helper()
+	typ, ok := modules.Lookup(name)
+	if !ok {
+		t.Fatalf("there is no type %s", name)
+	}
+	return typ
+}
+
+func object(t *testing.T, typ *resource.Type, v values) cty.Value {
+	t.Helper()
+	o, err := resourcetest.Object(typ.Schema, v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return o
+}
+
+// apply reads and applies v, and returns the words of the acts.
+func apply(t *testing.T, m *hosttest.Machine, name string, v values) []string {
+	t.Helper()
+	typ := typeOf(t, name)
+	want := object(t, typ, v)
+	prior, err := typ.Read(t.Context(), m.Reader(), want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := len(m.Acts())
+	if err := typ.Apply(t.Context(), m.Host(), want, prior); err != nil {
+		t.Fatal(err)
+	}
+	var words []string
+	for _, a := range m.Acts()[before:] {
+		words = append(words, a.String())
+	}
+	return words
+}
+
+func TestFileNamesWhatStandsInItsPlace(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	typ := typeOf(t, "file")
+	_, err := typ.Read(t.Context(), m.Reader(), object(t, typ, values{"path": "/etc", "content": "x"}))
+	if err == nil || err.Error() != "cannot manage the file /etc: a directory stands there" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFileWithoutItsDirectory(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	typ := typeOf(t, "file")
+	err := typ.Apply(t.Context(), m.Host(), object(t, typ, values{"path": "/opt/none/x", "content": "x"}), cty.NullVal(typ.Schema.Object()))
+	var op *host.OpError
+	if !errors.As(err, &op) || op.Path != "/opt/none/x" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestFileKeepsWhatIsNotManaged(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	m.PutAs("/etc/x", "old", 0o600, 1000, 4242)
+	apply(t, m, "file", values{"path": "/etc/x", "content": "new"})
+	if f := m.File("/etc/x"); string(f.Content) != "new" || f.Mode != 0o600 || f.Owner != "vagrant" || f.Group != "4242" {
+		t.Errorf("%+v", f)
+	}
+	typ := typeOf(t, "file")
+	got, err := typ.Read(t.Context(), m.Reader(), object(t, typ, values{"path": "/etc/x", "mode": "0600"}))
+	if err != nil || !got.GetAttr("content").IsNull() {
+		t.Errorf("content that is not managed was read: %#v, error %v", got, err)
+	}
+}
+
+func TestDirectoryKeepsWhatStays(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	for _, name := range []string{"a", "b", "c", "d"} {
+		m.Put("/opt/d/"+name, "")
+	}
+	typ := typeOf(t, "directory")
+	got, err := typ.Read(t.Context(), m.Reader(), object(t, typ, values{"path": "/opt/d"}))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		gone []string
+		want string
+	}{
+		{nil, "a, b and 2 more stay in it"},
+		{[]string{"/opt/d/a", "/opt/d/b"}, "c and d stay in it"},
+		{[]string{"/opt/d/a", "/opt/d/b", "/opt/d/d"}, "c stays in it"},
+		{[]string{"/opt/d/a", "/opt/d/b", "/opt/d/c", "/opt/d/d"}, ""},
+	} {
+		if why := typ.Keeps(got, func(p string) bool { return slices.Contains(c.gone, p) }); why != c.want {
+			t.Errorf("without %v: %q", c.gone, why)
+		}
+	}
+}
+
+func TestExecTellsItsOwnStatusFromAGuards(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	typ := typeOf(t, "exec")
+	outcome, err := typ.Do(t.Context(), m.Host(), object(t, typ, values{"command": "exit 213", "unless": "false"}))
+	var exit *host.ExitError
+	if !errors.As(err, &exit) || exit.Output.Code != 1 {
+		t.Errorf("outcome %q, error %v", outcome, err)
+	}
+	_, err = typ.Do(t.Context(), m.Host(), object(t, typ, values{"command": []string{"false"}}))
+	if err == nil || err.Error() != "false ended with exit status 1" {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestExecStatusOfItsOwn(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	typ := typeOf(t, "exec")
+	_, err := typ.Do(t.Context(), m.Host(), object(t, typ, values{"command": "exit 213"}))
+	var exit *host.ExitError
+	if !errors.As(err, &exit) || exit.Output.Code != 213 {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestExecKeepsItsTextOffTheCommandLine(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	typ := typeOf(t, "exec")
+	if _, err := typ.Do(t.Context(), m.Host(), object(t, typ, values{"command": "echo hunter2 > /tmp/x", "unless": "test -e /hunter2"})); err != nil {
+		t.Fatal(err)
+	}
+	if a := m.Acts()[0].String(); strings.Contains(a, "hunter2") || m.Content("/tmp/x") != "hunter2\n" {
+		t.Errorf("%s\n%s", a, m.Content("/tmp/x"))
+	}
+}
+
+func TestExecSaysWhatDecides(t *testing.T) {
+	typ := typeOf(t, "exec")
+	for _, c := range []struct {
+		v    values
+		want string
+	}{
+		{values{"command": "true"}, ""},
+		{values{"command": "true", "creates": "/x"}, ""},
+		{values{"command": "true", "unless": "a"}, "if unless fails"},
+		{values{"command": "true", "onlyif": "a"}, "if onlyif succeeds"},
+		{values{"command": "true", "onlyif": "a", "unless": "b"}, "if onlyif succeeds and unless fails"},
+	} {
+		if got := typ.Condition(object(t, typ, c.v)); got != c.want {
+			t.Errorf("%v: %q", c.v, got)
+		}
+	}
+}
+
+func TestSwapUnits(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	m.Put("/run/systemd/system/dev-zram0.swap", "[Swap]\n")
+	m.AddUnit("dev-sda2.swap", hosttest.Unit{Running: true}) // made of what is in use
+	m.AddUnit("zramswap.service", hosttest.Unit{})
+	if _, ok := m.Unit("dev-zram0.swap"); !ok {
+		t.Fatal("no unit of zram")
+	}
+	apply(t, m, "swap", values{"enabled": false})
+	if u, _ := m.Unit("dev-zram0.swap"); !u.Masked {
+		t.Error("the unit of zram is not masked")
+	}
+	if u, _ := m.Unit("dev-sda2.swap"); u.Masked {
+		t.Error("a unit made of what was in use is masked")
+	}
+}
+
+func TestPackage(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	m.ArchiveUnlisted("kubelet", "1.34.4-1.1", "1.34.5-1.1")
+	m.CutInstall("other", "1")
+	apply(t, m, "package", values{"name": "kubelet", "version": "1.34.4-1.1"})
+	if p, _ := m.Package("kubelet"); p.Version != "1.34.4-1.1" || p.Held {
+		t.Errorf("%+v", p)
+	}
+	if p, _ := m.Package("other"); p.Cut {
+		t.Error("the interrupted installation was not finished")
+	}
+	apply(t, m, "package", values{"name": "kubelet", "hold": true})
+	if p, _ := m.Package("kubelet"); p.Version != "1.34.4-1.1" || !p.Held {
+		t.Errorf("a hold changed the version: %+v", p)
+	}
+	apply(t, m, "package", values{"name": "kubelet", "version": "1.34.5-1.1"})
+	if p, _ := m.Package("kubelet"); p.Version != "1.34.5-1.1" || !p.Held {
+		t.Errorf("an upgrade lost the hold: %+v", p)
+	}
+}
+
+func TestServiceThatIsNotThere(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	typ := typeOf(t, "service")
+	off := object(t, typ, values{"name": "firewalld", "enabled": false, "running": false})
+	if got, err := typ.Read(t.Context(), m.Reader(), off); err != nil || len(resourcetest.Diff(typ, off, got)) > 0 {
+		t.Errorf("%#v, error %v", got, err)
+	}
+	on := object(t, typ, values{"name": "kubelet", "enabled": true})
+	if got, err := typ.Read(t.Context(), m.Reader(), on); err != nil || !got.IsNull() {
+		t.Errorf("%#v, error %v", got, err)
+	}
+	err := typ.Apply(t.Context(), m.Host(), on, cty.NullVal(typ.Schema.Object()))
+	if err == nil || !strings.Contains(err.Error(), "kubelet.service does not exist") {
+		t.Errorf("error %v", err)
+	}
+}
+
+func TestServiceThatCannotBeEnabled(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	m.Put("/lib/systemd/system/static.service", "[Service]\n")
+	typ := typeOf(t, "service")
+	for _, enabled := range []bool{true, false} {
+		want := object(t, typ, values{"name": "static", "enabled": enabled})
+		if got, err := typ.Read(t.Context(), m.Reader(), want); err != nil || len(resourcetest.Diff(typ, want, got)) > 0 {
+			t.Errorf("%#v, error %v", got, err)
+		}
+	}
+}
+
+func TestServiceRefresh(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	m.AddUnit("a.service", hosttest.Unit{Running: true, Starts: 1})
+	m.AddUnit("b.service", hosttest.Unit{})
+	typ := typeOf(t, "service")
+	for _, name := range []string{"a", "b"} {
+		if err := typ.Refresh(t.Context(), m.Host(), object(t, typ, values{"name": name, "enabled": true})); err != nil {
+			t.Fatal(err)
+		}
+	}
+	a, _ := m.Unit("a.service")
+	b, _ := m.Unit("b.service")
+	if a.Starts != 2 || b.Running {
+		t.Errorf("%+v %+v", a, b)
+	}
+	if got := typ.Disrupts(object(t, typ, values{"name": "a", "running": false}), object(t, typ, values{"name": "a", "running": true})); !slices.Equal(got, []string{"stops a.service"}) {
+		t.Errorf("disrupts %v", got)
+	}
+}
+
+func TestClaims(t *testing.T) {
+	for _, c := range []struct {
+		typ  string
+		v    values
+		want string
+	}{
+		{"file", values{"path": "/etc/x"}, "path /etc/x"},
+		{"directory", values{"path": "/etc/x"}, "path /etc/x"},
+		{"hosts_file", values{"entries": map[string][]string{"10.0.0.1": {"a"}}}, "path /etc/hosts"},
+		{"hostname", values{"name": "a"}, "path /etc/hostname"},
+		{"service", values{"name": "docker"}, "unit docker.service"},
+		{"service", values{"name": "docker.socket"}, "unit docker.socket"},
+		{"package", values{"name": "a"}, "package a"},
+		{"sysctl", values{"key": "vm.swappiness", "value": "0"}, "sysctl vm.swappiness"},
+		{"sysctl", values{"key": "vm.swappiness", "value": "0"}, "path /etc/sysctl.d/60-kplan-vm.swappiness.conf"},
+	} {
+		typ := typeOf(t, c.typ)
+		if got := typ.Claims(object(t, typ, c.v)); !slices.Contains(got, c.want) {
+			t.Errorf("%s %v claims %v", c.typ, c.v, got)
+		}
+	}
+}

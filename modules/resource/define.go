@@ -1,0 +1,200 @@
+package resource
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"strings"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/dsl/schema"
+	"github.com/kplan/kplan/modules/host"
+)
+
+// Type is a resource type as the engine uses it. Its methods take objects:
+// unmarked cty values of the type's schema.
+type Type struct {
+	Name   string
+	Schema *schema.Schema
+	// IsAct tells an act from a thing.
+	IsAct bool
+	// Once marks a type whose act is never repeated on a guess.
+	Once bool
+	// Merges marks a type that changes part of what others may change too: its
+	// steps are strict.
+	Merges bool
+
+	ops ops
+}
+
+// ops are the functions of a type over cty values; nil where the type does not
+// have the power.
+type ops struct {
+	read       func(ctx context.Context, h host.Host, want cty.Value) (cty.Value, error)
+	apply      func(ctx context.Context, h host.Host, want, prior cty.Value) error
+	due        func(ctx context.Context, h host.Host, want cty.Value) (Verdict, error)
+	do         func(ctx context.Context, h host.Host, want cty.Value) (Outcome, error)
+	validate   func(want cty.Value) error
+	del        func(ctx context.Context, h host.Host, recorded cty.Value) error
+	claims     func(want cty.Value) []string
+	refresh    func(ctx context.Context, h host.Host, want cty.Value) error
+	word       string
+	semaphores []string
+	inputs     []string
+	condition  func(want cty.Value) string
+	disrupts   func(want, prior cty.Value) []string
+	keeps      func(read cty.Value, gone func(string) bool) string
+}
+
+// Option is a property that a type is defined with.
+type Option func(*Type)
+
+// Once marks a type whose act must happen once only, such as kubeadm init: an
+// interrupted one is never repeated on a guess.
+func Once(t *Type) { t.Once = true }
+
+// Merges marks a type that writes into content which others write too, such as
+// one line of a file.
+func Merges(t *Type) { t.Merges = true }
+
+// Define makes the resource type called name of the struct T.
+func Define[T Thing[T]](name string, opts ...Option) *Type {
+	t := define[T](name, opts)
+	t.ops.read = func(ctx context.Context, h host.Host, want cty.Value) (cty.Value, error) {
+		var w T
+		if err := t.Schema.ToGo(want, &w); err != nil {
+			return cty.NilVal, err
+		}
+		got, err := w.Read(ctx, h)
+		if err != nil {
+			return cty.NilVal, err
+		}
+		if got == nil {
+			return cty.NullVal(t.Schema.Object()), nil
+		}
+		return t.Schema.FromGo(*got)
+	}
+	t.ops.apply = func(ctx context.Context, h host.Host, want, prior cty.Value) error {
+		var w T
+		if err := t.Schema.ToGo(want, &w); err != nil {
+			return err
+		}
+		p, err := pointer[T](t.Schema, prior)
+		if err != nil {
+			return err
+		}
+		return w.Apply(ctx, h, p)
+	}
+	return t
+}
+
+// DefineAct makes the act called name of the struct T.
+func DefineAct[T Act[T]](name string, opts ...Option) *Type {
+	t := define[T](name, opts)
+	t.IsAct = true
+	t.ops.due = func(ctx context.Context, h host.Host, want cty.Value) (Verdict, error) {
+		var w T
+		if err := t.Schema.ToGo(want, &w); err != nil {
+			return "", err
+		}
+		return w.Due(ctx, h)
+	}
+	t.ops.do = func(ctx context.Context, h host.Host, want cty.Value) (Outcome, error) {
+		var w T
+		if err := t.Schema.ToGo(want, &w); err != nil {
+			return "", err
+		}
+		return w.Do(ctx, h)
+	}
+	return t
+}
+
+func define[T any](name string, opts []Option) *Type {
+	var zero T
+	t := &Type{Name: name, Schema: schema.Of(reflect.TypeFor[T]())}
+	for _, o := range opts {
+		o(t)
+	}
+	known := func(v cty.Value) T { // what is not known yet is left zero
+		var w T
+		if err := t.Schema.ToGo(v, &w); err != nil {
+			panic("resource: " + t.Name + ": " + err.Error())
+		}
+		return w
+	}
+	t.ops.claims = t.claimIDs
+	if _, ok := any(zero).(Validator); ok {
+		t.ops.validate = func(want cty.Value) error {
+			return any(known(want)).(Validator).Validate(func(attr string) bool {
+				return !want.GetAttr(attr).IsWhollyKnown()
+			})
+		}
+	}
+	if _, ok := any(zero).(Deleter); ok {
+		t.ops.del = func(ctx context.Context, h host.Host, recorded cty.Value) error {
+			return any(known(recorded)).(Deleter).Delete(ctx, h)
+		}
+	}
+	if _, ok := any(zero).(Claimer); ok {
+		t.ops.claims = func(want cty.Value) []string { return any(known(want)).(Claimer).Claims() }
+	}
+	if r, ok := any(zero).(Refresher); ok {
+		t.ops.word = r.RefreshWord()
+		t.ops.refresh = func(ctx context.Context, h host.Host, want cty.Value) error {
+			return any(known(want)).(Refresher).Refresh(ctx, h)
+		}
+	}
+	if s, ok := any(zero).(Semaphorer); ok {
+		t.ops.semaphores = s.Semaphores()
+	}
+	if in, ok := any(zero).(Inputer); ok {
+		t.ops.inputs = in.Inputs()
+	}
+	if _, ok := any(zero).(Conditional); ok {
+		t.ops.condition = func(want cty.Value) string { return any(known(want)).(Conditional).Condition() }
+	}
+	if _, ok := any(zero).(Disrupter[T]); ok {
+		t.ops.disrupts = func(want, prior cty.Value) []string {
+			p, err := pointer[T](t.Schema, prior)
+			if err != nil {
+				panic("resource: " + t.Name + ": " + err.Error())
+			}
+			return any(known(want)).(Disrupter[T]).Disrupts(p)
+		}
+	}
+	if _, ok := any(zero).(Keeper[T]); ok {
+		t.ops.keeps = func(read cty.Value, gone func(string) bool) string {
+			return any(known(read)).(Keeper[T]).Keeps(gone)
+		}
+	}
+	return t
+}
+
+func pointer[T any](s *schema.Schema, v cty.Value) (*T, error) {
+	if v == cty.NilVal || v.IsNull() {
+		return nil, nil
+	}
+	p := new(T)
+	return p, s.ToGo(v, p)
+}
+
+func (t *Type) claimIDs(want cty.Value) []string {
+	var ids []string
+	for _, a := range t.Schema.Attributes {
+		if a.Mode == schema.ID {
+			ids = append(ids, text(want.GetAttr(a.Name)))
+		}
+	}
+	if len(ids) == 0 {
+		return []string{t.Name}
+	}
+	return []string{t.Name + " " + strings.Join(ids, " ")}
+}
+
+func text(v cty.Value) string {
+	if v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
+		return v.AsString()
+	}
+	return fmt.Sprintf("%#v", v)
+}

@@ -1,0 +1,75 @@
+package cases
+
+import (
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/resource/resourcetest"
+)
+
+const probeUnit = "[Service]\nType=oneshot\nRemainAfterExit=yes\nExecStart=/bin/true\n[Install]\nWantedBy=multi-user.target\n"
+
+// unit is one of the administrator, which cannot be masked; vendorUnit is one
+// of a package.
+var (
+	unit       = host.WriteFile{Path: "/etc/systemd/system/kplan-law.service", Mode: 0o644, Content: []byte(probeUnit)}
+	vendorUnit = host.WriteFile{Path: "/lib/systemd/system/kplan-law.service", Mode: 0o644, Content: []byte(probeUnit)}
+)
+
+var system = []resourcetest.Case{
+	{
+		Type: "hostname", Name: "hostname", Stands: true,
+		Want:    resourcetest.Values{"name": "law-1"},
+		Changes: []resourcetest.Values{{"name": "law-2.example.org"}},
+	},
+	{
+		Type: "sysctl", Name: "of the network",
+		Want: resourcetest.Values{"key": "net.ipv4.ip_forward", "value": "1"},
+		Changes: []resourcetest.Values{
+			{"value": "0"},
+			{"persist": false},
+		},
+	},
+	{
+		Type: "sysctl", Name: "of several numbers",
+		Want:    resourcetest.Values{"key": "net.ipv4.ping_group_range", "value": "0 100"},
+		Changes: []resourcetest.Values{{"value": "1   200"}},
+	},
+	{
+		Type: "sysctl", Name: "until the next boot", Stands: true,
+		Want: resourcetest.Values{"key": "net.ipv4.ip_forward", "value": "1", "persist": false},
+	},
+	{
+		Type: "swap", Name: "in use and in fstab", Needs: []string{"systemd", "swap"}, Stands: true,
+		Prepare: []host.Op{
+			run("fallocate", "-l", "8M", "/var/kplan-law.swap"),
+			run("chmod", "0600", "/var/kplan-law.swap"),
+			run("mkswap", "/var/kplan-law.swap"),
+			host.WriteFile{Path: "/etc/fstab", Mode: 0o644, Content: []byte("# static\n/var/kplan-law.swap none swap sw 0 0\n")},
+			run("swapon", "/var/kplan-law.swap"),
+		},
+		Want:    resourcetest.Values{"enabled": false},
+		Changes: []resourcetest.Values{{"enabled": true}, {"enabled": false}},
+	},
+	{
+		Type: "service", Name: "unit of a file", Needs: []string{"systemd"}, Stands: true, Prepare: []host.Op{unit},
+		Want: resourcetest.Values{"name": "kplan-law", "enabled": true, "running": true},
+		Changes: []resourcetest.Values{
+			{"running": false},
+			{"enabled": false},
+			{"running": true},
+			{"enabled": true},
+		},
+	},
+	{
+		Type: "service", Name: "masked and back", Needs: []string{"systemd"}, Stands: true,
+		Prepare: []host.Op{vendorUnit, run("systemctl", "enable", "--now", "kplan-law.service")},
+		Want:    resourcetest.Values{"name": "kplan-law.service", "enabled": false, "running": false},
+		Changes: []resourcetest.Values{
+			{"enabled": nil, "masked": true},
+			{"masked": false},
+		},
+	},
+	{
+		Type: "service", Name: "masked before it is there", Needs: []string{"systemd"}, Stands: true,
+		Want: resourcetest.Values{"name": "kplan-none.service", "masked": true},
+	},
+}

@@ -1,0 +1,58 @@
+package resourcetest
+
+import (
+	"slices"
+
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/host/hosttest"
+)
+
+// Machine is a machine that laws are tried on.
+type Machine interface {
+	// Host may act. Reader refuses acts with host.ErrReadOnly.
+	Host() host.Host
+	Reader() host.Host
+	// Has tells whether the machine has what a case needs.
+	Has(need string) bool
+}
+
+// Breaker is a Machine that can be broken: at its n-th operation from now,
+// before it or, with done, after it was carried out, with err.
+type Breaker interface {
+	Break(n int, done bool, err error)
+	// Mend takes back what did not happen yet, and tells whether it had
+	// happened.
+	Mend() (happened bool)
+}
+
+// Memory is a machine in memory; errorf hears of every operation that it does
+// not know.
+func Memory(errorf func(format string, args ...any)) Machine {
+	m := hosttest.New(hosttest.Report(errorf))
+	for name, versions := range Archive() {
+		m.Archive(name, versions...)
+	}
+	return &memory{Machine: m}
+}
+
+type memory struct{ *hosttest.Machine }
+
+func (m *memory) Has(need string) bool {
+	return slices.Contains([]string{"systemd", "apt", "archive", "swap"}, need)
+}
+
+func (m *memory) Break(n int, done bool, err error) {
+	m.Arrange(hosttest.Fault{Op: n, Done: done, Err: err})
+}
+
+func (m *memory) Mend() bool {
+	happened := !m.Pending()
+	m.Forgive()
+	return happened
+}
+
+// counting is a Host that counts calls.
+type counting struct {
+	host.Host
+	calls int
+}

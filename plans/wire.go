@@ -1,0 +1,268 @@
+package plans
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/dsl/addr"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/state/value"
+)
+
+// The wire types are plan.json: all of a Content, exactly, in canonical bytes.
+// Every cty type stands once, and objects refer to it by its place.
+type wireContent struct {
+	Base     Base              `json:"base"`
+	Mode     Mode              `json:"mode"`
+	Hosts    []wireHost        `json:"hosts,omitempty"`
+	Types    []json.RawMessage `json:"types,omitempty"`
+	Changes  []wireChange      `json:"changes,omitempty"`
+	Steps    []wireStep        `json:"steps,omitempty"`
+	Barriers []Barrier         `json:"barriers,omitempty"`
+	Withheld []wireWithheld    `json:"withheld,omitempty"`
+	Drift    []wireDrift       `json:"drift,omitempty"`
+	Outputs  []wireOutput      `json:"outputs,omitempty"`
+	Warnings []string          `json:"warnings,omitempty"`
+}
+
+type wireHost struct {
+	Name      string      `json:"name"`
+	Address   string      `json:"address"`
+	Reachable bool        `json:"reachable"`
+	Reason    string      `json:"reason,omitempty"`
+	Facts     *host.Facts `json:"facts,omitempty"`
+	MachineID string      `json:"machine_id"`
+	HostKey   string      `json:"host_key"`
+	Used      []string    `json:"used,omitempty"`
+}
+
+type wireChange struct {
+	Addr        string      `json:"address"`
+	Action      Action      `json:"action"`
+	Before      *wireObject `json:"before,omitempty"`
+	After       *wireObject `json:"after,omitempty"`
+	Differs     []string    `json:"differs,omitempty"`
+	Reason      string      `json:"reason,omitempty"`
+	Recorded    *wireObject `json:"recorded,omitempty"`
+	Step        Node        `json:"step,omitempty"`
+	Sensitive   []string    `json:"sensitive,omitempty"`
+	InputDigest string      `json:"input_digest,omitempty"`
+	Verdict     string      `json:"verdict,omitempty"`
+	Standing    *wireObject `json:"standing,omitempty"`
+	Origin      Origin      `json:"origin,omitempty"`
+}
+
+type wireStep struct {
+	ID        Node     `json:"id"`
+	Addr      string   `json:"address"`
+	Action    Action   `json:"action"`
+	After     []Node   `json:"after,omitempty"`
+	Condition string   `json:"condition,omitempty"`
+	Disrupts  []string `json:"disrupts,omitempty"`
+	Strict    bool     `json:"strict,omitempty"`
+	Causes    []Node   `json:"causes,omitempty"`
+	Owed      bool     `json:"owed,omitempty"`
+	Once      bool     `json:"once,omitempty"`
+	Via       string   `json:"via,omitempty"`
+}
+
+type wireWithheld struct {
+	Addr   string `json:"address"`
+	Reason string `json:"reason"`
+}
+
+type wireDrift struct {
+	Addr     string      `json:"address"`
+	Recorded *wireObject `json:"recorded,omitempty"`
+	Actual   *wireObject `json:"actual,omitempty"`
+	Differs  []string    `json:"differs,omitempty"`
+}
+
+type wireOutput struct {
+	Name   string      `json:"name"`
+	Before *wireObject `json:"before,omitempty"`
+	After  *wireObject `json:"after,omitempty"`
+}
+
+type wireObject struct {
+	Type    int               `json:"type"` // place in types from 1; 0 for no value
+	Value   json.RawMessage   `json:"value,omitempty"`
+	Unknown []value.Path      `json:"unknown,omitempty"`
+	Secrets map[string]string `json:"secrets,omitempty"`
+}
+
+// typeTable numbers cty types in the order in which they come up.
+type typeTable struct {
+	raw    []json.RawMessage
+	types  []cty.Type
+	places map[string]int
+	err    error
+}
+
+func (t *typeTable) encode(o Object) *wireObject {
+	if o.Value == cty.NilVal && len(o.Secrets) == 0 {
+		return nil
+	}
+	w := &wireObject{Secrets: o.Secrets}
+	if o.Value == cty.NilVal {
+		return w
+	}
+	data, unknown, err := value.Encode(o.Value)
+	if err != nil {
+		t.fail(err)
+		return w
+	}
+	raw, err := value.EncodeType(o.Value.Type())
+	if err != nil {
+		t.fail(err)
+		return w
+	}
+	place, ok := t.places[string(raw)]
+	if !ok {
+		t.raw = append(t.raw, raw)
+		place = len(t.raw)
+		t.places[string(raw)] = place
+	}
+	w.Type, w.Value, w.Unknown = place, data, unknown
+	return w
+}
+
+func (t *typeTable) decode(w *wireObject) Object {
+	if w == nil {
+		return None
+	}
+	o := Object{Secrets: w.Secrets}
+	if w.Type == 0 {
+		return o
+	}
+	if w.Type < 0 || w.Type > len(t.types) {
+		t.fail(fmt.Errorf("there is no type %d", w.Type))
+		return o
+	}
+	v, err := value.Decode(w.Value, t.types[w.Type-1], w.Unknown)
+	if err != nil {
+		t.fail(err)
+		return o
+	}
+	o.Value = v
+	return o
+}
+
+func (t *typeTable) parse(text string) addr.Instance {
+	a, err := addr.Parse(text)
+	if err != nil {
+		t.fail(err)
+	}
+	return a
+}
+
+func (t *typeTable) fail(err error) {
+	if t.err == nil {
+		t.err = err
+	}
+}
+
+func each[A, B any](in []A, f func(A) B) []B {
+	var out []B
+	for _, a := range in {
+		out = append(out, f(a))
+	}
+	return out
+}
+
+// encodeContent gives the canonical bytes of a content whose lists are sorted.
+func encodeContent(c Content) ([]byte, error) {
+	t := &typeTable{places: map[string]int{}}
+	w := wireContent{
+		Base: c.Base, Mode: c.Mode, Barriers: c.Barriers, Warnings: c.Warnings,
+		Hosts: each(c.Hosts, func(h Host) wireHost { return wireHost(h) }),
+		Changes: each(c.Changes, func(c Change) wireChange {
+			return wireChange{
+				Addr: c.Addr.String(), Action: c.Action, Before: t.encode(c.Before), After: t.encode(c.After), Differs: c.Differs,
+				Reason: c.Reason, Recorded: t.encode(c.Recorded), Step: c.Step, Sensitive: c.Sensitive, InputDigest: c.InputDigest,
+				Verdict: c.Verdict, Standing: t.encode(c.Standing), Origin: c.Origin,
+			}
+		}),
+		Steps: each(c.Steps, func(s Step) wireStep {
+			return wireStep{
+				ID: s.ID, Addr: s.Addr.String(), Action: s.Action, After: s.After, Condition: s.Condition, Disrupts: s.Disrupts,
+				Strict: s.Strict, Causes: s.Causes, Owed: s.Owed, Once: s.Once, Via: s.Via,
+			}
+		}),
+		Withheld: each(c.Withheld, func(h Withheld) wireWithheld { return wireWithheld{h.Addr.String(), h.Reason} }),
+		Drift: each(c.Drift, func(d Drift) wireDrift {
+			return wireDrift{d.Addr.String(), t.encode(d.Recorded), t.encode(d.Actual), d.Differs}
+		}),
+		Outputs: each(c.Outputs, func(o Output) wireOutput { return wireOutput{o.Name, t.encode(o.Before), t.encode(o.After)} }),
+	}
+	w.Types = t.raw
+	if t.err != nil {
+		return nil, t.err
+	}
+	return compact(w)
+}
+
+// decodeContent reads what encodeContent wrote.
+func decodeContent(data []byte) (Content, error) {
+	var w wireContent
+	if err := strict(data, &w); err != nil {
+		return Content{}, err
+	}
+	t := &typeTable{}
+	for _, raw := range w.Types {
+		ty, err := value.DecodeType(raw)
+		if err != nil {
+			return Content{}, err
+		}
+		t.types = append(t.types, ty)
+	}
+	c := Content{
+		Base: w.Base, Mode: w.Mode, Barriers: w.Barriers, Warnings: w.Warnings,
+		Hosts: each(w.Hosts, func(h wireHost) Host { return Host(h) }),
+		Changes: each(w.Changes, func(c wireChange) Change {
+			return Change{
+				Addr: t.parse(c.Addr), Action: c.Action, Before: t.decode(c.Before), After: t.decode(c.After), Differs: c.Differs,
+				Reason: c.Reason, Recorded: t.decode(c.Recorded), Step: c.Step, Sensitive: c.Sensitive, InputDigest: c.InputDigest,
+				Verdict: c.Verdict, Standing: t.decode(c.Standing), Origin: c.Origin,
+			}
+		}),
+		Steps: each(w.Steps, func(s wireStep) Step {
+			return Step{
+				ID: s.ID, Addr: t.parse(s.Addr), Action: s.Action, After: s.After, Condition: s.Condition, Disrupts: s.Disrupts,
+				Strict: s.Strict, Causes: s.Causes, Owed: s.Owed, Once: s.Once, Via: s.Via,
+			}
+		}),
+		Withheld: each(w.Withheld, func(h wireWithheld) Withheld { return Withheld{t.parse(h.Addr), h.Reason} }),
+		Drift: each(w.Drift, func(d wireDrift) Drift {
+			return Drift{t.parse(d.Addr), t.decode(d.Recorded), t.decode(d.Actual), d.Differs}
+		}),
+		Outputs: each(w.Outputs, func(o wireOutput) Output { return Output{o.Name, t.decode(o.Before), t.decode(o.After)} }),
+	}
+	return c, t.err
+}
+
+func compact(v any) ([]byte, error) {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(v); err != nil {
+		return nil, err
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func strict(data []byte, v any) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(v); err != nil {
+		return err
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return fmt.Errorf("text behind the value")
+	}
+	return nil
+}

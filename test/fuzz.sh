@@ -1,0 +1,11 @@
+#!/bin/sh
+# Runs every fuzz target of the module for the time given, such as 5s.
+set -eu
+cd "$(dirname "$0")/.."
+time=${1:-5s}
+grep -rlE '^func Fuzz' --include='*_test.go' . | xargs -n1 dirname | sort -u | while read -r dir; do
+	grep -rhoE '^func Fuzz[A-Za-z0-9_]*' "$dir"/*_test.go | sed 's/^func //' | sort -u | while read -r target; do
+		echo "fuzz $dir $target"
+		go test -run '^$' -fuzz "^$target\$" -fuzztime "$time" -fuzzminimizetime 1x "$dir" </dev/null
+	done
+done
