@@ -7,7 +7,6 @@ import (
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
-	"github.com/zclconf/go-cty/cty/convert"
 
 	"github.com/kplan/kplan/dsl/internal/functions"
 	"github.com/kplan/kplan/dsl/schema"
@@ -144,9 +143,9 @@ func (s *Spec) attribute(a *attrExpr, ctx *hcl.EvalContext, b *resourceBlock) (c
 	if a.attr.Type == cty.String && fraction(a.Expression) {
 		return unknown, append(diags, errorAt(rng, "Number instead of text", "The argument %q is text, and a number loses its last zeros: 1.10 is 1.1. Write it in quotes.", a.name))
 	}
-	out, err := convert.Convert(v, a.attr.Type)
+	out, err := a.attr.Convert(v)
 	if err != nil {
-		return unknown, append(diags, errorAt(rng, "Wrong type", "The argument %q is of type %s: %s.", a.name, typeName(a.attr.Type), describe(err)))
+		return unknown, append(diags, errorAt(rng, "Wrong type", "The argument %q is of type %s: %s.", a.name, typeName(a.attr), describe(err)))
 	}
 	if bare, marks := out.Unmark(); bare.IsNull() && bare.IsKnown() {
 		if a.attr.Mode == schema.Required || a.attr.Mode == schema.ID && a.attr.Default == cty.NilVal {
@@ -169,8 +168,13 @@ func fraction(e hcl.Expression) bool {
 	return ok && l.Val.Type() == cty.Number && !l.Val.IsNull() && l.SrcRange.End.Byte-l.SrcRange.Start.Byte > len(l.Val.AsBigFloat().Text('f', 0))
 }
 
-// typeName is a type as messages call it.
-func typeName(t cty.Type) string { return t.FriendlyNameForConstraint() }
+// typeName is the type of an attribute as messages call it.
+func typeName(a schema.Attribute) string {
+	if a.Shell {
+		return "string or " + a.Type.FriendlyNameForConstraint()
+	}
+	return a.Type.FriendlyNameForConstraint()
+}
 
 func (i *Instance) evaluate(sc Scope) (cty.Value, hcl.Diagnostics) {
 	g, s := i.group, i.spec()

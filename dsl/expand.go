@@ -37,7 +37,7 @@ type group struct {
 // and gives the same.
 func (s *Spec) Expand() (*Expansion, hcl.Diagnostics) {
 	s.expandOnce.Do(func() {
-		x := &expander{spec: s, exp: &Expansion{byAddr: map[addr.Instance]*Instance{}}}
+		x := &expander{spec: s, lists: map[whole][]int32{}, exp: &Expansion{byAddr: map[addr.Instance]*Instance{}}}
 		x.run()
 		s.expansion = x.exp
 		if e := s.budget.Err(); e != nil {
@@ -54,6 +54,7 @@ type expander struct {
 	exp   *Expansion
 	mods  []*instance // each before those it calls
 	order []*resources
+	lists map[whole][]int32
 	total int
 	diags hcl.Diagnostics
 }
@@ -137,7 +138,7 @@ func (x *expander) resource(in *instance, b *resourceBlock) {
 		if i == 0 || !same {
 			f := in.frame(nil)
 			f.each = rep
-			hosts, diags = s.on(b.on, f)
+			hosts, diags = x.on(b.on, f)
 			x.add(diags...)
 		}
 		if x.total += len(hosts); x.total > maxInstances {
@@ -163,6 +164,30 @@ func (x *expander) resource(in *instance, b *resourceBlock) {
 		slices.Sort(res.hosts)
 		res.hosts = slices.Compact(res.hosts)
 	}
+}
+
+// whole is a list of hosts that many resources are on.
+type whole struct {
+	in   *instance
+	text string // such as var.nodes
+}
+
+// on is the hosts of an on argument. Those that are nothing but a reference,
+// such as var.nodes, are looked at once.
+func (x *expander) on(e *expr, f frame) ([]int32, hcl.Diagnostics) {
+	t, none := hcl.AbsTraversalForExpr(e.Expression)
+	if none.HasErrors() || len(t) > 2 || len(e.refs) != 1 || e.refs[0].kind == refEach {
+		return x.spec.on(e, f)
+	}
+	k := whole{f.in, e.refs[0].String()}
+	if hosts, ok := x.lists[k]; ok {
+		return hosts, nil
+	}
+	hosts, diags := x.spec.on(e, f)
+	if len(diags) == 0 {
+		x.lists[k] = hosts
+	}
+	return hosts, diags
 }
 
 // on is the hosts of an on argument, in its order, each once.

@@ -2,7 +2,6 @@ package dsl
 
 import (
 	"strconv"
-	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -39,6 +38,7 @@ type ref struct {
 	attr string // that follows: the output, the fact, the attribute of a resource's object; "" where none does, or not by name
 	host string // literal index of all.type.name or facts
 	key  *addr.Key
+	of   string // attribute of the resource's object that is asked for; "" where that is not literal
 	rng  hcl.Range
 }
 
@@ -90,12 +90,6 @@ func dotted(s, name string) string {
 		return s
 	}
 	return s + "." + name
-}
-
-// resource is the address of the resource that the reference is to, in m.
-func (r ref) resource(m addr.Module) addr.Resource {
-	typ, name, _ := strings.Cut(r.name, ".")
-	return addr.Resource{Module: m, Type: typ, Name: name}
 }
 
 // reserved is the root names that are no resource types, and what they are.
@@ -180,7 +174,10 @@ func parseRef(t hcl.Traversal) (ref, *hcl.Diagnostic) {
 		}
 		r.name, r.host = typ+"."+name, step(t, 3)
 		if r.host != "" {
-			r.key = literalKey(t, 4)
+			r.of = step(t, 4)
+			if r.key = literalKey(t, 4); r.key != nil {
+				r.of = step(t, 5)
+			}
 		}
 	default:
 		r.kind = refResource
@@ -201,6 +198,7 @@ func parseRef(t hcl.Traversal) (ref, *hcl.Diagnostic) {
 				r.attr, r.key = a.Name, nil
 			}
 		}
+		r.of = or(r.attr, step(t, 3))
 	}
 	return r, nil
 }

@@ -258,6 +258,7 @@ func (s *Spec) checkStatic() hcl.Diagnostics {
 			}
 			one(o.resource.each.expr())
 			one(o.resource.on)
+			diags = append(diags, s.checkIdentity(n, o.resource)...)
 			for _, name := range slices.Sorted(maps.Keys(o.resource.meta)) {
 				one(o.resource.meta[name])
 			}

@@ -73,7 +73,14 @@ func (s *Spec) fit(v *variableBlock, value cty.Value, rng hcl.Range) (cty.Value,
 	}
 	out, err := v.typ.apply(value)
 	if err != nil {
-		return cty.DynamicVal, hcl.Diagnostics{errorAt(rng, "Invalid value for a variable", "The value of %q is not as its type says: %s.", v.name, describe(err))}
+		why := describe(err)
+		switch {
+		case v.typ.typ.Equals(hostType):
+			why = "a host is required, such as host.web1"
+		case v.typ.typ.Equals(cty.List(hostType)):
+			why = "a list of hosts is required, such as role.worker or [host.web1]"
+		}
+		return cty.DynamicVal, hcl.Diagnostics{errorAt(rng, "Invalid value for a variable", "The value of %q is not as its type says: %s.", v.name, why)}
 	}
 	if v.sensitive {
 		out = out.Mark(functions.Sensitive)

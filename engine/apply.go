@@ -293,7 +293,7 @@ func (r *run) end(ctx context.Context) {
 	var outs []dsl.Output
 	if r.in.Mode != plans.Destroy {
 		var diags hcl.Diagnostics
-		outs, diags = r.in.Spec.Outputs(scope{r.derivation, r.final})
+		outs, diags = r.in.Spec.Outputs(scope{r.derivation, r.final, false})
 		r.diags = append(r.diags, diags...)
 	}
 	recorded := map[string]ctyjson.SimpleJSONValue{}

@@ -29,6 +29,13 @@ type assembler struct {
 
 // assemble fills the steps and barriers of c.
 func (d *derivation) assemble(c *plans.Content) {
+	n := 0
+	for _, ch := range d.changes {
+		if ch != nil && ch.Action != plans.NoOp {
+			n++
+		}
+	}
+	c.Steps = make([]plans.Step, 0, n)
 	a := &assembler{d: d, c: c, ends: make([][]plans.Node, d.graph.Len()), barrier: make([]bool, d.graph.Len()), next: 1}
 	for _, n := range d.graph.Order {
 		var after []plans.Node
@@ -70,7 +77,7 @@ func (a *assembler) step(n int, after []plans.Node) {
 		s.Strict = s.Strict || t.Once || t.Merges
 	}
 	if in := d.inst(n); in != nil {
-		want := unmarked(d.wants[n])
+		want := d.plain[n]
 		_, cut := d.cutOff(in.OnChange)
 		s.Owed = (len(d.in.State.Debts(ch.Addr)) > 0 || cut != "") && t.RefreshWord() != ""
 		if t.RefreshWord() != "" {

@@ -33,10 +33,11 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	if d.diags.HasErrors() {
 		return nil, d.diags
 	}
-	c := plans.Content{Base: d.base(), Mode: d.in.Mode, Hosts: hosts, Drift: drift, Warnings: warnings}
+	c := plans.Content{Base: d.base, Mode: d.in.Mode, Hosts: hosts, Drift: drift, Warnings: warnings}
 	if d.in.Mode != plans.RefreshOnly {
 		d.assemble(&c)
 	}
+	c.Changes = make([]plans.Change, 0, len(d.changes))
 	for i, ch := range d.changes {
 		if ch != nil && (d.in.Mode != plans.RefreshOnly || ch.Action == plans.NoOp) {
 			c.Changes = append(c.Changes, *ch)
@@ -55,6 +56,10 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	p, err := plans.New(c)
 	if err != nil {
 		return nil, append(d.diags, problem{summary: "Inconsistent plan", detail: sentence(err.Error()) + " This is a bug in kplan."}.diag())
+	}
+	changes := p.Changes()
+	for k := range changes { // the plan's are the ones from now on: a large plan stands in memory once
+		d.changes[d.index[changes[k].Addr]] = &changes[k]
 	}
 	return p, d.diags
 }
@@ -97,7 +102,7 @@ func (d *derivation) claims() {
 		if d.wants[i] == cty.NilVal || d.types[i] == nil {
 			continue
 		}
-		for _, what := range d.types[i].Claims(unmarked(d.wants[i])) {
+		for _, what := range d.types[i].Claims(d.plain[i]) {
 			k := claim{in.Addr.Host, what}
 			j, taken := d.owners[k]
 			if !taken {
@@ -159,7 +164,7 @@ func (d *derivation) outputs(c *plans.Content) {
 	if d.in.Mode == plans.Destroy {
 		return
 	}
-	outs, diags := d.in.Spec.Outputs(scope{d, d.values})
+	outs, diags := d.in.Spec.Outputs(scope{d, d.values, true})
 	d.diags = append(d.diags, diags...)
 	for _, o := range outs {
 		value := cty.ObjectVal(map[string]cty.Value{"value": unmarked(o.Value)})
@@ -172,14 +177,6 @@ func (d *derivation) outputs(c *plans.Content) {
 			out.Before = plans.Object{Value: cty.ObjectVal(map[string]cty.Value{"value": v.Value})}
 		}
 		c.Outputs = append(c.Outputs, out)
-	}
-}
-
-func (d *derivation) base() plans.Base {
-	return plans.Base{
-		Lineage: d.in.State.Lineage,
-		Serial:  d.in.State.Serial,
-		Spec:    d.in.SpecDigest,
 	}
 }
 

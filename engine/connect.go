@@ -43,7 +43,7 @@ func SSHConnector(o SSHOptions) Connector {
 func (o SSHOptions) connect(ctx context.Context, h, jump *dsl.Host) (Link, error) {
 	endpoint, err := o.endpoint(h, jump)
 	if err != nil {
-		return Link{}, err
+		return Link{}, &unusable{err}
 	}
 	client, err := ssh.Dial(ctx, endpoint, o.Dial)
 	if err != nil {
@@ -189,6 +189,14 @@ type connectError struct {
 func (e *connectError) Unwrap() error   { return e.error }
 func (e *connectError) Temporary() bool { return e.temporary }
 
+// unusable is a connection block that no connection can be made with.
+type unusable struct{ error }
+
+func (e *unusable) Unwrap() error { return e.error }
+
+// ExitCode is that of errors in the spec.
+func (e *unusable) ExitCode() int { return int(CodeError) }
+
 // untrusted is a machine whose key is not to be trusted.
 type untrusted struct{ error }
 
@@ -202,6 +210,10 @@ func (e *untrusted) ExitCode() int { return int(CodeUntrusted) }
 func classify(err error) error {
 	if err == nil {
 		return nil
+	}
+	var spec *unusable
+	if errors.As(err, &spec) {
+		return err
 	}
 	var key *ssh.HostKeyError
 	if !errors.As(err, &key) {

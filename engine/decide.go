@@ -29,7 +29,7 @@ func (d *derivation) decide(i int) {
 		}
 		want = d.wants[i]
 	}
-	plain := unmarked(want)
+	plain := d.plain[i]
 	if err := t.Validate(plain); err != nil {
 		d.diags = append(d.diags, unsuitable(in, err))
 		return
@@ -62,19 +62,17 @@ func (d *derivation) decide(i int) {
 		c.After = c.Before
 	}
 	d.changes[i] = c
-	d.values[i] = visible(t, want, c.Before.Value, c.Action)
 }
 
 // evaluate fills wants and secrets of instance i; it reports whether that
 // failed.
 func (d *derivation) evaluate(i int) (failed bool) {
-	want, diags := d.evaluated(i, scope{d, d.values})
+	want, diags := d.insts[i].Evaluate(scope{d, d.values, true})
 	d.diags = append(d.diags, diags...)
 	if diags.HasErrors() {
 		return true
 	}
-	d.wants[i] = want
-	d.secrets[i] = secretNames(d.types[i], want)
+	d.want(i, want)
 	for _, a := range d.types[i].Schema.Attributes {
 		if a.Mode == schema.ID && !want.GetAttr(a.Name).IsWhollyKnown() && !d.in.Offline {
 			d.diags = append(d.diags, d.openID(d.insts[i], a.Name))

@@ -24,6 +24,7 @@ import (
 type derivation struct {
 	engine   *Engine
 	in       PlanInput
+	base     plans.Base
 	expanded *dsl.Expansion
 	insts    []*dsl.Instance
 	left     []graph.Leftover
@@ -36,6 +37,7 @@ type derivation struct {
 	withheld map[int]string       // nodes that cannot be planned, with the reason
 
 	wants   []cty.Value     // by node: what is wanted, with marks; of a leftover what is recorded
+	plain   []cty.Value     // by node: wants without marks
 	secrets [][]string      // by node: attributes that must not be shown
 	values  []cty.Value     // by node: what other instances see
 	changes []*plans.Change // by node; nil where withheld
@@ -72,6 +74,7 @@ type reading struct {
 func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 	d := &derivation{
 		engine: e, in: in,
+		base:     plans.Base{Lineage: in.State.Lineage, Serial: in.State.Serial},
 		index:    map[addr.Instance]int{},
 		facts:    map[string]cty.Value{},
 		withheld: map[int]string{},
@@ -103,6 +106,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 	d.types = make([]*resource.Type, n)
 	d.readings = make([]reading, n)
 	d.wants = make([]cty.Value, n)
+	d.plain = make([]cty.Value, n)
 	d.secrets = make([][]string, n)
 	d.values = make([]cty.Value, n)
 	d.changes = make([]*plans.Change, n)
@@ -161,7 +165,8 @@ func (d *derivation) cycle(err error) *hcl.Diagnostic {
 // scope shows the values of nodes to expressions.
 type scope struct {
 	d      *derivation
-	values []cty.Value
+	values []cty.Value // by node; made when they are asked for
+	keep   bool        // one goroutine alone uses the scope: what was made is kept
 }
 
 // Facts implements dsl.Scope.
@@ -175,48 +180,52 @@ func (s scope) Facts(host string) cty.Value {
 // Object implements dsl.Scope.
 func (s scope) Object(a addr.Instance) (cty.Value, bool) {
 	i, ok := s.d.index[a]
-	if !ok || s.values[i] == cty.NilVal {
+	if !ok {
 		return cty.NilVal, false
 	}
-	return s.values[i], true
+	v := s.values[i]
+	if v == cty.NilVal {
+		if v = s.d.seen(i); s.keep {
+			s.values[i] = v
+		}
+	}
+	return v, v != cty.NilVal
 }
 
 // preview evaluates every instance before anything of its objects was read,
 // which gives their identities; what depends on a reading stays unknown.
 func (d *derivation) preview() {
-	sc := scope{d, make([]cty.Value, len(d.values))}
+	sc := scope{d, make([]cty.Value, len(d.values)), true}
 	for _, i := range d.graph.Order {
 		if i >= d.graph.Instances || d.types[i] == nil {
 			continue
 		}
-		want, diags := d.evaluated(i, sc)
+		want, diags := d.insts[i].Evaluate(sc)
 		d.diags = append(d.diags, diags...)
 		if diags.HasErrors() {
 			d.withheld[i] = "its arguments are in error"
 			continue
 		}
-		d.wants[i] = want
-		d.secrets[i] = secretNames(d.types[i], want)
-		sc.values[i] = visible(d.types[i], want, cty.NilVal, plans.Create)
+		d.want(i, want)
 	}
 }
 
-// evaluated is what instance i wants. An identity that defaults to nothing is
-// the name of the resource, with its key.
-func (d *derivation) evaluated(i int, sc dsl.Scope) (cty.Value, hcl.Diagnostics) {
-	want, diags := d.insts[i].Evaluate(sc)
-	if diags.HasErrors() {
-		return want, diags
+// want keeps what node i wants.
+func (d *derivation) want(i int, want cty.Value) {
+	d.wants[i] = want
+	d.plain[i] = unmarked(want)
+	d.secrets[i] = secretNames(d.types[i], want)
+}
+
+// seen is what other instances see of node i: as far as it is decided.
+func (d *derivation) seen(i int) cty.Value {
+	if d.types[i] == nil || d.wants[i] == cty.NilVal {
+		return cty.NilVal
 	}
-	nameless := cty.StringVal("")
-	for _, a := range d.types[i].Schema.Attributes {
-		if a.Mode == schema.ID && a.Default != cty.NilVal && a.Default.RawEquals(nameless) && want.GetAttr(a.Name).RawEquals(nameless) {
-			attrs := want.AsValueMap()
-			attrs[a.Name] = cty.StringVal(d.insts[i].Addr.Name + d.insts[i].Addr.Key.String())
-			want = cty.ObjectVal(attrs)
-		}
+	if c := d.changes[i]; c != nil {
+		return visible(d.types[i], d.wants[i], c.Before.Value, c.Action)
 	}
-	return want, diags
+	return visible(d.types[i], d.wants[i], cty.NilVal, plans.Create)
 }
 
 // visible is what other instances see of a node: what is wanted, and where

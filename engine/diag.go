@@ -68,7 +68,7 @@ func explain(err error) string {
 	if !errors.As(err, &exit) {
 		return sentence(err.Error())
 	}
-	return sentence(err.Error()) + commandOutput(exit)
+	return sentence("the command "+err.Error()) + commandOutput(exit)
 }
 
 func commandOutput(exit *host.ExitError) string {

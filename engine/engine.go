@@ -59,9 +59,6 @@ type PlanInput struct {
 	// yet.
 	Key  []byte
 	Mode plans.Mode
-	// SpecDigest is the digest of all that the spec was loaded from: files,
-	// modules, variables.
-	SpecDigest string
 	// Offline contacts no host: what is recorded is taken as actual.
 	Offline bool
 	// Targets limit the plan to what they match and what that needs; Excludes

@@ -36,7 +36,7 @@ func (r *run) firstReading(ctx context.Context) hcl.Diagnostics {
 	r.events.emit(event.FirstReading{Hosts: len(byHost), Objects: total})
 	r.fleet.each(slices.Sorted(maps.Keys(byHost)), func(m *member) {
 		if err := r.readNodes(ctx, m, byHost[m.host.Name]); err != nil {
-			m.err = &Unreachable{m.host.Name, endpoint(m.host), err}
+			m.err = &Unreachable{m.host.Name, err}
 			r.events.emit(event.HostFailed{Host: m.host.Name, Reason: err.Error()})
 		}
 	})

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net"
 	"slices"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,13 +38,12 @@ type member struct {
 // Unreachable is a machine that could not be reached, or whose answer was not
 // to be trusted.
 type Unreachable struct {
-	Host     string
-	Endpoint string
-	Err      error
+	Host string
+	Err  error // names the address
 }
 
 func (e *Unreachable) Error() string {
-	return fmt.Sprintf("host %s (%s): %s", e.Host, e.Endpoint, e.Err)
+	return fmt.Sprintf("host %s cannot be reached: %s", e.Host, e.Err)
 }
 
 func (e *Unreachable) Unwrap() error { return e.Err }
@@ -94,7 +95,7 @@ func (f *fleet) connect(ctx context.Context) {
 	f.each(f.order, func(m *member) {
 		start := f.engine.Now()
 		if err := f.open(ctx, m); err != nil {
-			m.err = &Unreachable{m.host.Name, endpoint(m.host), err}
+			m.err = &Unreachable{m.host.Name, err}
 			f.events.emit(event.HostFailed{Host: m.host.Name, Reason: err.Error()})
 			return
 		}
@@ -135,12 +136,12 @@ func (f *fleet) reopen(ctx context.Context, m *member) error {
 	key := m.link.HostKey
 	m.shut()
 	if err := f.open(ctx, m); err != nil {
-		m.err = &Unreachable{m.host.Name, endpoint(m.host), err}
+		m.err = &Unreachable{m.host.Name, err}
 		return m.err
 	}
 	if before != nil && m.contact.MachineID != before.MachineID || m.link.HostKey != key {
 		m.shut()
-		m.err = &Unreachable{m.host.Name, endpoint(m.host), errors.New("another machine answers at this address now")}
+		m.err = &Unreachable{m.host.Name, errors.New("another machine answers at this address now")}
 		return m.err
 	}
 	return nil
@@ -167,7 +168,11 @@ func (f *fleet) reachable(name string) bool {
 
 func endpoint(h *dsl.Host) string {
 	c := h.Connection
-	return fmt.Sprintf("%s@%s:%d", c.User, c.Host, c.Port)
+	address := net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
+	if c.User == "" {
+		return address
+	}
+	return c.User + "@" + address
 }
 
 // eventLog numbers events and hands them on one at a time.

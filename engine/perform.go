@@ -43,6 +43,7 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 	}
 	err := s.tries(ctx, id, fn, back)
 	if err != nil {
+		s.unfinished(ctx, err)
 		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
 			return cause
 		}
@@ -63,6 +64,18 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 // next.
 const actsPerTry = 100
 
+// unfinished records a step that failed on the machine: what watches its
+// object is owed a refresh, as part of it may have been done. Where nobody saw
+// the end, or the step must happen once only, the intent stays open instead and
+// the next run looks at what became of it.
+func (s *stepRun) unfinished(ctx context.Context, err error) {
+	if ctx.Err() != nil || s.step.Once || errors.Is(err, host.ErrLost) || errors.Is(err, host.ErrInterrupted) || s.m.err != nil {
+		return
+	}
+	s.end.Outcome = event.Failed
+	_ = s.conclude(ctx, state.Result{Owes: s.owes()}) // what cannot be recorded stops the run
+}
+
 // tries acts, again after a connection that was lost: an inline act is safe to
 // repeat and a detached one is found by its id.
 func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(context.Context, host.Host) error) error {
@@ -79,7 +92,7 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 		}
 		for again := 0; errors.Is(err, host.ErrLost) && ctx.Err() == nil && again < attempts; again++ {
 			if lost := s.fleet.reopen(ctx, s.m); lost != nil {
-				return lost
+				return fmt.Errorf("the connection was lost during the step, and could not be made again: %w", errors.Unwrap(lost))
 			}
 			if err, readErr = s.m.link.Session.Act(ctx, id, s.now.Epoch, fn, back); err == nil {
 				err = readErr

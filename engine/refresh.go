@@ -128,19 +128,26 @@ func (d *derivation) meet(ctx context.Context, f *fleet) (warnings []string, dia
 	return warnings, diags
 }
 
-// distrust is the diagnostic of a machine that must not be talked to; nil
-// where it only could not be reached.
+// distrust is the diagnostic of a machine that must not or, as the spec has it,
+// cannot be talked to; nil where it only could not be reached.
 func (d *derivation) distrust(m *member) *hcl.Diagnostic {
-	var code interface{ ExitCode() int }
-	if !errors.As(m.err, &code) {
+	var failure interface {
+		error
+		ExitCode() int
+	}
+	if !errors.As(m.err, &failure) {
 		return nil
 	}
-	at := m.host.Range
+	summary := "Host not trusted"
+	if Code(failure.ExitCode()) != CodeUntrusted {
+		summary = "Cannot connect"
+	}
+	at := m.host.Connection.Range
 	return problem{
-		summary: "Host not trusted",
-		detail:  sentence(m.err.Error()),
+		summary: summary,
+		detail:  fmt.Sprintf("Host %s: %s", m.host.Name, sentence(failure.Error())),
 		at:      &at,
-		code:    Code(code.ExitCode()),
+		code:    Code(failure.ExitCode()),
 	}.diag()
 }
 
@@ -215,7 +222,7 @@ func (d *derivation) readAll(ctx context.Context, f *fleet) {
 		start := d.engine.Now()
 		nodes := byHost[m.host.Name]
 		if err := d.readNodes(ctx, m, nodes); err != nil {
-			m.err = &Unreachable{m.host.Name, endpoint(m.host), err}
+			m.err = &Unreachable{m.host.Name, err}
 			f.events.emit(event.HostFailed{Host: m.host.Name, Reason: err.Error()})
 			return
 		}
@@ -263,13 +270,13 @@ func (d *derivation) read(ctx context.Context, h host.Host, i int) (reading, err
 			return r, nil
 		}
 		var err error
-		r.verdict, err = t.Due(ctx, h, unmarked(d.wants[i]))
+		r.verdict, err = t.Due(ctx, h, d.plain[i])
 		return r, err
 	}
 	if d.inst(i) == nil {
 		return d.readRecorded(ctx, h, i, rec)
 	}
-	want := unmarked(d.wants[i])
+	want := d.plain[i]
 	v, err := t.Read(ctx, h, want)
 	if err != nil {
 		return r, err

@@ -16,11 +16,11 @@ import (
 // sources inside it.
 func (e *Engine) derive(in PlanInput, saved *plans.Plan) (*Planned, hcl.Diagnostics) {
 	in.Mode = saved.Mode()
-	in.SpecDigest = saved.Base().Spec
 	d, diags := e.newDerivation(in)
 	if diags.HasErrors() {
 		return nil, diags
 	}
+	d.base = saved.Base()
 	for _, h := range saved.Hosts() {
 		if h.Facts != nil {
 			d.facts[h.Name] = factsValue(*h.Facts)
@@ -117,7 +117,7 @@ func (e *Engine) validate(in PlanInput) hcl.Diagnostics {
 		if d.types[i] == nil || d.wants[i] == cty.NilVal {
 			continue
 		}
-		if err := d.types[i].Validate(unmarked(d.wants[i])); err != nil {
+		if err := d.types[i].Validate(d.plain[i]); err != nil {
 			d.diags = append(d.diags, unsuitable(in, err))
 		}
 	}

@@ -17,17 +17,17 @@ import (
 	"github.com/kplan/kplan/state"
 )
 
-// scaleSpec is n hosts with twenty resources each, in chains of ten with one
+// scaleSpec is n hosts, a multiple of 50, with twenty resources each, in chains of ten with one
 // barrier over all hosts between them.
 func scaleSpec(n int) string {
 	var b strings.Builder
 	fmt.Fprintf(&b, `
 host "node" {
-  for_each = { for i in range(%d) : format("n%%05d", i) => cidrhost("10.0.0.0/8", i + 1) }
+  for_each = { for i in flatten([for a in range(%d) : [for b in range(50) : 50 * a + b]]) : format("n%%05d", i) => cidrhost("10.0.0.0/8", i + 1) }
   name     = each.key
   address  = each.value
 }
-`, n)
+`, n/50)
 	for k := range 20 {
 		after := fmt.Sprintf("file.f%d", k-1)
 		switch k {

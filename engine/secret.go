@@ -34,7 +34,7 @@ func redact(key []byte, v cty.Value, names []string) plans.Object {
 	if v == cty.NilVal || v.IsNull() {
 		return plans.None
 	}
-	if len(names) == 0 {
+	if !slices.ContainsFunc(names, func(name string) bool { return v.Type().HasAttribute(name) && !v.GetAttr(name).IsNull() }) {
 		return plans.Object{Value: v}
 	}
 	attrs := v.AsValueMap()

@@ -44,7 +44,7 @@ func (r *run) visit(ctx context.Context, i int) bool {
 	s.change = *r.changes[s.node]
 	s.m = r.fleet.members[s.step.Addr.Host]
 	began := r.engine.Now()
-	r.events.emit(event.StepStarted{Step: int(s.step.ID), Addr: s.step.Addr, Action: string(s.step.Action)})
+	r.events.emit(event.StepStarted{Step: int(s.step.ID), Addr: s.step.Addr, Action: string(s.step.Action), Word: r.word(s.step)})
 	stop := r.beat(s.step, began)
 	err := s.do(ctx)
 	stop()
@@ -54,6 +54,14 @@ func (r *run) visit(ctx context.Context, i int) bool {
 	r.outcome[i] = s.end.Outcome
 	r.ended(s.step, s.end, began)
 	return fulfilled(s.end.Outcome)
+}
+
+// word is what a refresh does.
+func (r *run) word(s plans.Step) string {
+	if s.Action != plans.Refresh {
+		return ""
+	}
+	return r.types[r.nodes[r.index[s.ID]]].RefreshWord()
 }
 
 // beat says now and then that a step still runs, until the returned function
@@ -74,7 +82,7 @@ func (r *run) beat(s plans.Step, began time.Time) (stop func()) {
 // ended counts and tells the end of a step.
 func (r *run) ended(s plans.Step, e event.StepEnded, began time.Time) {
 	now := r.engine.Now()
-	e.Step, e.Addr, e.Action, e.Elapsed = int(s.ID), s.Addr, string(s.Action), now.Sub(began)
+	e.Step, e.Addr, e.Action, e.Word, e.Elapsed = int(s.ID), s.Addr, string(s.Action), r.word(s), now.Sub(began)
 	r.mu.Lock()
 	r.report.Counts[e.Outcome]++
 	r.report.Steps = append(r.report.Steps, StepReport{Step: s.ID, Addr: s.Addr, Outcome: e.Outcome, Started: began, Elapsed: e.Elapsed})
@@ -120,7 +128,7 @@ func (s *stepRun) evaluate() error {
 	t := s.types[s.node]
 	want := s.wants[s.node]
 	if !known(t, want) {
-		v, diags := s.evaluated(s.node, scope{s.derivation, s.final})
+		v, diags := s.insts[s.node].Evaluate(scope{s.derivation, s.final, false})
 		if diags.HasErrors() {
 			return diags
 		}

@@ -165,7 +165,7 @@ func Encode(p *Plan, f *File, key []byte) ([]byte, error) {
 	for _, e := range []struct {
 		name    string
 		content []byte
-	}{{"meta.json", meta}, {"plan.json", p.encoded}, {"state.json", f.State}} {
+	}{{"meta.json", meta}, {"plan.json", p.encoded()}, {"state.json", f.State}} {
 		if err := add(e.name, e.content); err != nil {
 			return nil, err
 		}

@@ -316,7 +316,7 @@ func FuzzContent(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	f.Add(p.encoded)
+	f.Add(p.encoded())
 	f.Add([]byte(`{"base":{},"mode":"normal"}`))
 	f.Fuzz(func(t *testing.T, data []byte) {
 		c, err := decodeContent(data)
@@ -327,13 +327,13 @@ func FuzzContent(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := decodeContent(p.encoded)
+		again, err := decodeContent(p.encoded())
 		if err != nil {
-			t.Fatalf("%s: %v", p.encoded, err)
+			t.Fatalf("%s: %v", p.encoded(), err)
 		}
 		q, err := New(again)
 		if err != nil || q.digest != p.digest {
-			t.Fatalf("%v: another digest of %s", err, p.encoded)
+			t.Fatalf("%v: another digest of %s", err, p.encoded())
 		}
 		if out, err := p.JSON(JSONOptions{}); err != nil || !json.Valid(out) {
 			t.Fatal(err)

@@ -2,6 +2,8 @@ package plans
 
 import (
 	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"strings"
@@ -16,7 +18,6 @@ type Plan struct {
 	changes map[addr.Instance]int // index in c.Changes
 	steps   map[Node]int
 	hosts   map[string]int
-	encoded []byte // canonical bytes
 	digest  string
 	summary Summary
 }
@@ -28,6 +29,15 @@ func (e *InvariantError) Error() string { return "not a plan: " + e.Msg }
 
 func broken(format string, args ...any) error {
 	return &InvariantError{Msg: fmt.Sprintf(format, args...)}
+}
+
+// encoded is the canonical bytes of the plan.
+func (p *Plan) encoded() []byte {
+	data, err := encodeContent(p.c)
+	if err != nil {
+		panic(err) // New has written it before
+	}
+	return data
 }
 
 // New checks a Content and makes a plan of it. Lists whose order carries no
@@ -57,16 +67,19 @@ func New(c Content) (*Plan, error) {
 			return nil, err
 		}
 	}
-	var err error
-	if p.encoded, err = encodeContent(c); err != nil {
+	sum := sha256.New()
+	if err := writeContent(sum, c); err != nil {
 		return nil, broken("%v", err)
 	}
-	p.digest = BytesDigest(p.encoded)
+	p.digest = hex.EncodeToString(sum.Sum(nil))
 	p.summary = summarize(c)
 	return p, nil
 }
 
 func sorted[T any](s []T, compare func(a, b T) int) []T {
+	if slices.IsSortedFunc(s, compare) {
+		return s
+	}
 	s = slices.Clone(s)
 	slices.SortStableFunc(s, compare)
 	return s

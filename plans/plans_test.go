@@ -139,7 +139,7 @@ func TestPlan(t *testing.T) {
 // what is read back.
 func TestFieldsKept(t *testing.T) {
 	p := mustNew(t, content())
-	got, err := decodeContent(p.encoded)
+	got, err := decodeContent(p.encoded())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -353,7 +353,7 @@ func TestRandomContent(t *testing.T) {
 			c.Steps = append(c.Steps, Step{ID: Node(id), Addr: a, Action: Create, After: after})
 		}
 		p := mustNew(t, c)
-		got, err := decodeContent(p.encoded)
+		got, err := decodeContent(p.encoded())
 		if err != nil {
 			t.Fatal(err)
 		}

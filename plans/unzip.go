@@ -41,7 +41,7 @@ func parse(data []byte, limit int64, foreign bool) (*Plan, *File, error) {
 	if err != nil {
 		return nil, nil, sealed(err)
 	}
-	if !bytes.Equal(p.encoded, entries["plan.json"]) {
+	if !bytes.Equal(p.encoded(), entries["plan.json"]) {
 		return nil, nil, &SealError{Msg: "its plan is not written as kplan writes it"}
 	}
 	if err := p.holds(f, foreign); err != nil {

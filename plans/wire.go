@@ -3,6 +3,7 @@ package plans
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 
@@ -19,7 +20,6 @@ type wireContent struct {
 	Base     Base              `json:"base"`
 	Mode     Mode              `json:"mode"`
 	Hosts    []wireHost        `json:"hosts,omitempty"`
-	Types    []json.RawMessage `json:"types,omitempty"`
 	Changes  []wireChange      `json:"changes,omitempty"`
 	Steps    []wireStep        `json:"steps,omitempty"`
 	Barriers []Barrier         `json:"barriers,omitempty"`
@@ -27,6 +27,7 @@ type wireContent struct {
 	Drift    []wireDrift       `json:"drift,omitempty"`
 	Outputs  []wireOutput      `json:"outputs,omitempty"`
 	Warnings []string          `json:"warnings,omitempty"`
+	Types    []json.RawMessage `json:"types,omitempty"`
 }
 
 type wireHost struct {
@@ -176,34 +177,97 @@ func each[A, B any](in []A, f func(A) B) []B {
 
 // encodeContent gives the canonical bytes of a content whose lists are sorted.
 func encodeContent(c Content) ([]byte, error) {
+	var b bytes.Buffer
+	err := writeContent(&b, c)
+	return b.Bytes(), err
+}
+
+// writeContent writes the canonical bytes of a content whose lists are sorted,
+// element by element: a large plan never stands in memory twice. The types of
+// values come last, as they are only known then.
+func writeContent(w io.Writer, c Content) error {
 	t := &typeTable{places: map[string]int{}}
-	w := wireContent{
-		Base: c.Base, Mode: c.Mode, Barriers: c.Barriers, Warnings: c.Warnings,
-		Hosts: each(c.Hosts, func(h Host) wireHost { return wireHost(h) }),
-		Changes: each(c.Changes, func(c Change) wireChange {
-			return wireChange{
-				Addr: c.Addr.String(), Action: c.Action, Before: t.encode(c.Before), After: t.encode(c.After), Differs: c.Differs,
-				Reason: c.Reason, Recorded: t.encode(c.Recorded), Step: c.Step, Sensitive: c.Sensitive, InputDigest: c.InputDigest,
-				Verdict: c.Verdict, Standing: t.encode(c.Standing), Origin: c.Origin,
-			}
-		}),
-		Steps: each(c.Steps, func(s Step) wireStep {
-			return wireStep{
-				ID: s.ID, Addr: s.Addr.String(), Action: s.Action, After: s.After, Condition: s.Condition, Disrupts: s.Disrupts,
-				Strict: s.Strict, Causes: s.Causes, Owed: s.Owed, Once: s.Once, Via: s.Via,
-			}
-		}),
-		Withheld: each(c.Withheld, func(h Withheld) wireWithheld { return wireWithheld{h.Addr.String(), h.Reason} }),
-		Drift: each(c.Drift, func(d Drift) wireDrift {
-			return wireDrift{d.Addr.String(), t.encode(d.Recorded), t.encode(d.Actual), d.Differs}
-		}),
-		Outputs: each(c.Outputs, func(o Output) wireOutput { return wireOutput{o.Name, t.encode(o.Before), t.encode(o.After)} }),
+	o := &objectWriter{w: w}
+	o.field("base", c.Base)
+	o.field("mode", c.Mode)
+	list(o, "hosts", c.Hosts, func(h Host) wireHost { return wireHost(h) })
+	list(o, "changes", c.Changes, func(c Change) wireChange {
+		return wireChange{
+			Addr: c.Addr.String(), Action: c.Action, Before: t.encode(c.Before), After: t.encode(c.After), Differs: c.Differs,
+			Reason: c.Reason, Recorded: t.encode(c.Recorded), Step: c.Step, Sensitive: c.Sensitive, InputDigest: c.InputDigest,
+			Verdict: c.Verdict, Standing: t.encode(c.Standing), Origin: c.Origin,
+		}
+	})
+	list(o, "steps", c.Steps, func(s Step) wireStep {
+		return wireStep{
+			ID: s.ID, Addr: s.Addr.String(), Action: s.Action, After: s.After, Condition: s.Condition, Disrupts: s.Disrupts,
+			Strict: s.Strict, Causes: s.Causes, Owed: s.Owed, Once: s.Once, Via: s.Via,
+		}
+	})
+	list(o, "barriers", c.Barriers, func(b Barrier) Barrier { return b })
+	list(o, "withheld", c.Withheld, func(h Withheld) wireWithheld { return wireWithheld{h.Addr.String(), h.Reason} })
+	list(o, "drift", c.Drift, func(d Drift) wireDrift {
+		return wireDrift{d.Addr.String(), t.encode(d.Recorded), t.encode(d.Actual), d.Differs}
+	})
+	list(o, "outputs", c.Outputs, func(o Output) wireOutput { return wireOutput{o.Name, t.encode(o.Before), t.encode(o.After)} })
+	list(o, "warnings", c.Warnings, func(s string) string { return s })
+	list(o, "types", t.raw, func(r json.RawMessage) json.RawMessage { return r })
+	o.text("}")
+	return errors.Join(t.err, o.err)
+}
+
+// objectWriter writes a JSON object field by field; its first error stays.
+type objectWriter struct {
+	w     io.Writer
+	begun bool
+	err   error
+}
+
+func (o *objectWriter) text(s string) {
+	if o.err == nil {
+		_, o.err = io.WriteString(o.w, s)
 	}
-	w.Types = t.raw
-	if t.err != nil {
-		return nil, t.err
+}
+
+func (o *objectWriter) name(name string) {
+	if o.begun {
+		o.text(",")
+	} else {
+		o.text("{")
+		o.begun = true
 	}
-	return compact(w)
+	o.text(`"` + name + `":`)
+}
+
+func (o *objectWriter) value(v any) {
+	data, err := compact(v)
+	if o.err == nil {
+		o.err = err
+	}
+	if o.err == nil {
+		_, o.err = o.w.Write(data)
+	}
+}
+
+func (o *objectWriter) field(name string, v any) {
+	o.name(name)
+	o.value(v)
+}
+
+// list writes a list, left out where it is empty.
+func list[A, B any](o *objectWriter, name string, in []A, f func(A) B) {
+	for i, a := range in {
+		if i == 0 {
+			o.name(name)
+			o.text("[")
+		} else {
+			o.text(",")
+		}
+		o.value(f(a))
+	}
+	if len(in) > 0 {
+		o.text("]")
+	}
 }
 
 // decodeContent reads what encodeContent wrote.

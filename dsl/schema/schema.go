@@ -15,6 +15,7 @@ package schema
 import (
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/zclconf/go-cty/cty"
@@ -186,7 +187,8 @@ func (s *Schema) Lookup(name string) (Attribute, bool) {
 // themselves, such as the names in a directory, which are neither compared nor
 // recorded.
 func (s *Schema) Recorded(v cty.Value) cty.Value {
-	if v.IsNull() || !v.IsKnown() {
+	passing := slices.ContainsFunc(s.Attributes, func(a Attribute) bool { return a.Passing })
+	if !passing || v.IsNull() || !v.IsKnown() {
 		return v
 	}
 	attrs := v.AsValueMap()

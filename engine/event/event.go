@@ -56,6 +56,7 @@ type StepStarted struct {
 	Step   int
 	Addr   addr.Instance
 	Action string
+	Word   string // what a refresh does, such as restart; otherwise ""
 }
 
 // StepRunning is the heartbeat of a step that takes long.
@@ -86,6 +87,7 @@ type StepEnded struct {
 	Step    int
 	Addr    addr.Instance
 	Action  string
+	Word    string // as in StepStarted
 	Outcome Outcome
 	// Adjusted says how the step differed from what was printed, and which
 	// earlier step caused it; "" where it did not.

@@ -237,8 +237,11 @@ func (a *app) carryOut(ctx context.Context, r *reporter, lease state.Lease, plan
 			code = worst(code, a.fail(err))
 		}
 	}
-	if code == 0 && r.tally.Incomplete(planned.Plan) {
+	if r.tally.Incomplete(planned.Plan) && (code == 0 || code == 3) {
 		code = 3
+		if a.signals.asked() {
+			code = 130
+		}
 	}
 	return code
 }

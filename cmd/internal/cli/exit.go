@@ -4,8 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 
@@ -91,13 +91,11 @@ func capital(s string) string {
 	if s == "" {
 		return s
 	}
-	if s[0] >= 'a' && s[0] <= 'z' && !hasPrefix(s, "kplan ") {
+	if s[0] >= 'a' && s[0] <= 'z' && !strings.HasPrefix(s, "kplan ") {
 		return string(s[0]-'a'+'A') + s[1:]
 	}
 	return s
 }
-
-func hasPrefix(s, prefix string) bool { return len(s) >= len(prefix) && s[:len(prefix)] == prefix }
 
 // diagnose turns an error of any package into what is said of it.
 func diagnose(err error) hcl.Diagnostics {
@@ -132,8 +130,6 @@ func diagnose(err error) hcl.Diagnostics {
 		err = coded(5, format.Error(), "Plan again with this kplan.")
 	case errors.Is(err, context.Canceled):
 		err = coded(130, "interrupted", "")
-	case errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrPermission):
-		err = problem(err.Error(), "")
 	default:
 		err = problem(err.Error(), "")
 	}

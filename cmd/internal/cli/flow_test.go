@@ -12,6 +12,8 @@ import (
 	"github.com/kplan/kplan/dsl"
 	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/modules/host/hosttest"
+	"github.com/kplan/kplan/state"
+	"github.com/kplan/kplan/state/local"
 )
 
 // site is a directory with a spec, and machines in memory that answer to its
@@ -115,7 +117,7 @@ func TestLifeOfASite(t *testing.T) {
 	s.want(0, []string{"No drift. 2 objects are as recorded."}, "drift")
 
 	s.machines["web2"].Put("/etc/motd", "\x1b[2Jgotcha\n::error::x\n")
-	s.want(2, []string{"has changed", `\u001b[2Jgotcha`, `\u003a:error::x`, "Drift: 1 object changed outside of kplan, 1 as recorded."}, "drift")
+	s.want(2, []string{"has changed", `+ \u001b[2Jgotcha`, "Drift: 1 object changed outside of kplan, 1 as recorded."}, "drift")
 	s.want(2, []string{`"address": "file.motd@web2"`}, "drift", "--json")
 	s.want(2, []string{"Note: Objects have changed outside of kplan", "file.motd@web2 will be updated in-place", "Plan: 0 to add, 1 to change, 0 to destroy."}, "plan", "--detailed-exitcode")
 
@@ -149,4 +151,87 @@ func TestJSONStreams(t *testing.T) {
 		}
 	}
 	s.want(1, []string{`"type":"diagnostic"`}, "plan", "--json", "--var", "nosuch=1")
+}
+
+func TestSavedPlan(t *testing.T) {
+	s := newSite(t, twoHosts+`
+variable "token" {
+  type      = string
+  sensitive = true
+  default   = "canary-in-the-spec"
+}
+resource "file" "token" {
+  on                = host.web1
+  path              = "/etc/token"
+  sensitive_content = var.token
+}
+`, "web1", "web2")
+	planned := s.want(2, []string{"Saved the plan to site plan.kplan", "kplan apply 'site plan.kplan'"}, "plan", "-out", "site plan.kplan", "-detailed-exitcode", "-var", "greeting=servus")
+	shown := s.want(0, nil, "show", "site plan.kplan")
+	if shown.stdout != planned.stdout {
+		t.Errorf("show prints\n%s\nplan printed\n%s", shown.stdout, planned.stdout)
+	}
+	doc := s.want(0, []string{`"format_version":"1.0"`, `"greeting":{"value":"servus"}`}, "show", "-json", "site plan.kplan")
+	s.want(0, []string{"digraph", "create file.motd"}, "graph", "site plan.kplan")
+	for _, a := range []answer{planned, shown, doc} {
+		if strings.Contains(a.stdout+a.stderr, "canary") {
+			t.Errorf("a secret: %s", a.stdout)
+		}
+	}
+	digest := doc.stdout[strings.Index(doc.stdout, `"digest":"`)+10:][:64]
+	if !strings.Contains(planned.stdout, "Plan digest: "+digest+"\n") {
+		t.Errorf("plan does not print the digest %s", digest)
+	}
+
+	s.want(1, []string{"applied as a whole"}, "apply", "--target", "file.motd", "site plan.kplan")
+	s.want(6, nil, "apply", "--expect", strings.Repeat("0", 64), "site plan.kplan")
+	s.want(1, nil, "apply", "-var", "greeting=other", "site plan.kplan")
+	s.want(5, []string{"token"}, "apply", "-var", "token=other", "site plan.kplan")
+	s.write("cut.kplan", "PK")
+	s.want(6, nil, "apply", "cut.kplan")
+	s.want(6, nil, "show", "cut.kplan")
+	s.want(6, nil, "show", ".")
+
+	s.machines["web1"].Put("/etc/motd", "somebody was here\n")
+	s.want(5, nil, "apply", "site plan.kplan")
+	s.machines["web1"].RemoveAll("/etc/motd")
+	s.want(0, []string{"Apply complete! Resources: 3 added, 0 changed, 0 destroyed."}, "apply", "--expect", digest, "site plan.kplan")
+	if got := s.machines["web2"].Content("/etc/motd"); got != "servus\n" {
+		t.Errorf("web2 got %q", got)
+	}
+	s.want(5, []string{"already applied"}, "apply", "site plan.kplan")
+}
+
+// TestAtlantis runs the three commands of Atlantis's custom workflow as they
+// stand in its documentation, but for the program's name.
+func TestAtlantis(t *testing.T) {
+	s := newSite(t, twoHosts, "web1", "web2")
+	s.want(0, []string{"Plan: 2 to add, 0 to change, 0 to destroy."}, "plan", "-input=false", "-no-color", "-out", "p")
+	s.want(0, []string{`"resource_changes":[`}, "show", "-json", "p")
+	s.want(0, []string{"Apply complete!"}, "apply", "-no-color", "p")
+}
+
+func TestLockedAndDamaged(t *testing.T) {
+	s := newSite(t, twoHosts, "web1", "web2")
+	s.want(0, nil, "apply", "--auto-approve")
+	lease, err := local.New(filepath.Join(s.dir, ".kplan"), Version).Lock(t.Context(), 0, state.Holder{ID: "abc", User: "eve", Host: "there", Command: "apply"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.want(4, []string{"kplan unlock abc", "eve", "--lock-timeout"}, "apply", "--auto-approve")
+	s.want(4, nil, "plan", "--lock-timeout", "50ms")
+	s.want(0, []string{"file.motd@web1"}, "state", "list")
+	s.want(4, nil, "unlock", "abc")
+	if err := lease.Release(); err != nil {
+		t.Fatal(err)
+	}
+	s.want(0, nil, "hosts", "accept", "--auto-approve", "web1")
+	s.want(0, []string{"file.motd@web2\n"}, "state", "list")
+	s.want(1, []string{"The state records no host web1"}, "hosts", "accept", "web1")
+	s.write(".kplan/state.json", "{}")
+	for _, command := range [][]string{{"plan"}, {"state", "list"}, {"show"}, {"drift"}, {"apply", "--auto-approve"}, {"output"}} {
+		s.want(7, []string{"kplan state repair"}, command...)
+	}
+	s.want(0, nil, "state", "repair")
+	s.want(0, nil, "state", "list")
 }

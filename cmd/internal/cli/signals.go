@@ -68,3 +68,10 @@ func (s *signals) finishing(say func()) func() {
 		s.graceful = nil
 	}
 }
+
+// asked reports whether there was a request to end.
+func (s *signals) asked() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
+}

@@ -15,6 +15,7 @@ type group struct {
 	notes []string
 	body  string
 	first plans.Node // step, of the first of them
+	waits []wait     // of each; none in drift
 }
 
 func (g *group) show(p *page) {
@@ -43,9 +44,43 @@ func fold(l look, pl *plans.Plan) []*group {
 		p := newPage(l)
 		body(p, signOf(c.Action), c.Addr.Resource, c.Before, c.After, c.Differs, c.Sensitive)
 		g := &group{notes: notes(order, c), body: p.String(), first: c.Step}
+		g.waits = []wait{order.wait(order.steps[c.Step])}
 		groups = join(groups, known, g, c.Addr, string(c.Action), verbOf(c.Action))
 	}
-	return groups
+	var apart []*group
+	for _, g := range groups {
+		apart = append(apart, g.split()...)
+	}
+	slices.SortStableFunc(apart, func(a, b *group) int { return cmp.Compare(a.first, b.first) })
+	return apart
+}
+
+// split parts the members of a group that wait for different things, and adds
+// what they wait for to the notes.
+func (g *group) split() []*group {
+	for _, form := range []func(wait) string{wait.seenFromHost, wait.inFull} {
+		if !slices.ContainsFunc(g.waits, func(w wait) bool { return form(w) != form(g.waits[0]) }) {
+			if after := form(g.waits[0]); after != "" {
+				g.notes = append(g.notes, "after "+after)
+			}
+			return []*group{g}
+		}
+	}
+	var out []*group
+	known := map[string]*group{}
+	for i, w := range g.waits {
+		part, ok := known[w.local]
+		if !ok {
+			part = &group{notes: slices.Clone(g.notes), body: g.body, first: w.step}
+			if w.local != "" {
+				part.notes = append(part.notes, "after "+w.local)
+			}
+			known[w.local] = part
+			out = append(out, part)
+		}
+		part.heads = append(part.heads, g.heads[i])
+	}
+	return out
 }
 
 // foldDrift gathers drift as fold does changes.
@@ -70,6 +105,7 @@ func join(groups []*group, known map[string]*group, g *group, a addr.Instance, a
 	head := a.String() + " " + verb
 	if old, ok := known[key]; ok {
 		old.heads = append(old.heads, head)
+		old.waits = append(old.waits, g.waits...)
 		return groups
 	}
 	known[key] = g
@@ -88,16 +124,13 @@ func notes(o *order, c plans.Change) []string {
 		return out
 	}
 	if s.Condition != "" {
-		out = append(out, "only if "+strings.TrimPrefix(s.Condition, "only if "))
+		out = append(out, "only if "+strings.TrimPrefix(strings.TrimPrefix(s.Condition, "only "), "if "))
 	}
 	if s.Via != "" {
 		out = append(out, "via "+s.Via)
 	}
 	if len(s.Disrupts) > 0 {
 		out = append(out, "interrupts: "+strings.Join(s.Disrupts, ", "))
-	}
-	if after := o.after(s); after != "" {
-		out = append(out, "after "+after)
 	}
 	return out
 }

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
@@ -29,9 +30,19 @@ func newOrder(pl *plans.Plan) *order {
 	return o
 }
 
-// after names what a step waits for, by resource: what is on its own host
-// without the host, what is on several with their number.
-func (o *order) after(s plans.Step) string {
+// wait is what a step waits for, in words: local leaves out its own host, full
+// names every host.
+type wait struct {
+	step        plans.Node
+	local, full string
+}
+
+func (w wait) seenFromHost() string { return w.local }
+func (w wait) inFull() string       { return w.full }
+
+// wait names what a step waits for, by resource: what is on several hosts with
+// their number.
+func (o *order) wait(s plans.Step) wait {
 	hosts := map[string]map[string]bool{}
 	add := func(name, host string) {
 		if hosts[name] == nil {
@@ -50,21 +61,23 @@ func (o *order) after(s plans.Step) string {
 			}
 		}
 	}
-	var words []string
-	for name, on := range hosts {
-		switch {
-		case len(on) > 1:
-			words = append(words, name+" on "+count(len(on), "host"))
-		case on[s.Addr.Host]:
-			words = append(words, name)
-		default:
-			for h := range on {
-				words = append(words, name+"@"+h)
+	var local, full []string
+	for _, name := range slices.Sorted(maps.Keys(hosts)) {
+		on := hosts[name]
+		if len(on) > 1 {
+			name += " on " + count(len(on), "host")
+			local, full = append(local, name), append(full, name)
+			continue
+		}
+		for h := range on {
+			full = append(full, name+"@"+h)
+			if h != s.Addr.Host {
+				name += "@" + h
 			}
+			local = append(local, name)
 		}
 	}
-	slices.Sort(words)
-	return strings.Join(words, ", ")
+	return wait{s.ID, strings.Join(local, ", "), strings.Join(full, ", ")}
 }
 
 // barrier is the resources behind a barrier, each with its hosts.

@@ -182,8 +182,10 @@ func textOf(t *testing.T, p *plans.Plan, env ...string) string {
 
 func TestPlan(t *testing.T) {
 	p := everything(t)
-	golden(t, "plan.txt", textOf(t, p))
-	golden(t, "plan-colour.txt", textOf(t, p, "FORCE_COLOR=1", "LANG=C.UTF-8"))
+	// What the digest is depends on how plans are encoded.
+	undigested := func(env ...string) string { return strings.ReplaceAll(textOf(t, p, env...), p.Digest(), "DIGEST") }
+	golden(t, "plan.txt", undigested())
+	golden(t, "plan-colour.txt", undigested("FORCE_COLOR=1", "LANG=C.UTF-8"))
 }
 
 func TestPlanWithoutChanges(t *testing.T) {

@@ -33,11 +33,11 @@ func (v *View) Report(t *Tally, pl *plans.Plan) {
 	p.end()
 	p.say(plain, steps(by, adjusted, missing)+elapsed(t))
 
-	troubles(p, "Failed:", t, event.Failed, true)
-	troubles(p, "Stale, not what the plan printed any more:", t, event.Stale, true)
-	troubles(p, "Skipped, because of what they depend on:", t, event.Skipped, false)
-	troubles(p, "Withheld, because of their hosts:", t, event.Withheld, false)
-	troubles(p, "Not begun, because the run was interrupted:", t, event.Stopped, false)
+	troubles(p, "Failed:", t, event.Failed)
+	troubles(p, "Stale, not what the plan printed any more:", t, event.Stale)
+	troubles(p, "Skipped, because of what they depend on:", t, event.Skipped)
+	troubles(p, "Withheld, because of their hosts:", t, event.Withheld)
+	troubles(p, "Not begun, because the run was interrupted:", t, event.Stopped)
 	if n := len(pl.Withheld()); n > 0 {
 		p.end()
 		p.sayf("The plan withheld %s: their hosts could not be read.", count(n, "object"))
@@ -87,7 +87,7 @@ func elapsed(t *Tally) string {
 }
 
 // troubles lists the steps of an outcome, each with why.
-func troubles(p *page, heading string, t *Tally, o event.Outcome, output bool) {
+func troubles(p *page, heading string, t *Tally, o event.Outcome) {
 	first := true
 	for _, s := range t.Steps {
 		if s.Outcome != o {
@@ -105,8 +105,5 @@ func troubles(p *page, heading string, t *Tally, o event.Outcome, output bool) {
 			p.put(plain, ": "+strings.TrimRight(s.Reason, "\n"))
 		}
 		p.end()
-		if output && s.Output != "" {
-			p.block(dim, "      | ", lastLines(s.Output, 20))
-		}
 	}
 }

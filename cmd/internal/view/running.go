@@ -35,7 +35,9 @@ func (r *running) note(e event.Event) {
 	}
 	switch d := e.Data.(type) {
 	case event.HostConnecting:
-		r.hosts[d.Host] = r.hosts[d.Host]
+		if _, ok := r.hosts[d.Host]; !ok {
+			r.hosts[d.Host] = false
+		}
 	case event.HostRead:
 		if !r.hosts[d.Host] {
 			r.read++

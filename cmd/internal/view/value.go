@@ -164,13 +164,5 @@ func isString(v cty.Value) bool {
 	return v == cty.NilVal || v.IsNull() || v.Type() == cty.String && v.IsKnown()
 }
 
-// text is what a string holds; "" where there is none.
-func text(v cty.Value) string {
-	if v == cty.NilVal || v.IsNull() || v.Type() != cty.String || !v.IsKnown() {
-		return ""
-	}
-	return v.AsString()
-}
-
 // absent reports whether there is no value.
 func absent(v cty.Value) bool { return v == cty.NilVal || v.IsNull() }

@@ -245,8 +245,14 @@ func beforeSetProduct(b *guard.Budget, args []value) error {
 		if !arg.CanIterateElements() {
 			return nil
 		}
-		if product *= int64(arg.LengthInt()); product > guard.MaxElements {
+		n := int64(arg.LengthInt())
+		if product *= n; product > guard.MaxElements {
 			break
+		}
+		if arg.Type().IsTupleType() {
+			if err := b.Steps(n * n / 10); err != nil { // cty compares the types of all elements
+				return err
+			}
 		}
 	}
 	return charged(b.Elements, product*int64(len(args)))

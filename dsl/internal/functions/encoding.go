@@ -9,6 +9,7 @@ import (
 	"path"
 	"unicode/utf8"
 
+	ctyyaml "github.com/zclconf/go-cty-yaml"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
@@ -79,7 +80,13 @@ func beforeYAMLDecode(b *guard.Budget, args []value) error {
 	if flow, column := yamlDepth([]byte(args[0].AsString())); flow > guard.MaxLevels || column > guard.MaxLevels {
 		return function.NewArgErrorf(0, "the document is nested too deep")
 	}
-	return nil
+	// Aliases share their types, but are copied out when values are made.
+	ty, err := ctyyaml.Standard.ImpliedType([]byte(args[0].AsString()))
+	if err != nil {
+		return nil // the function says what is wrong
+	}
+	_, err = b.Measure(cty.UnknownVal(ty))
+	return err
 }
 
 // yamlDepth is the number of brackets that are open at most, and how deep the
@@ -102,12 +109,12 @@ func yamlDepth(src []byte) (flow, block int) {
 	return flow, block
 }
 
-// beforeEncode bounds a document: every byte can become six, and every line is
-// indented.
+// beforeEncode bounds a document, in which some bytes become six, and each
+// element can have its own indented line.
 func beforeEncode(b *guard.Budget, args []value) error {
 	size, err := b.Measure(args[0])
 	if err != nil {
 		return err
 	}
-	return bounded(b, 6*int64(size.Bytes)/4+int64(size.Elements))
+	return bounded(b, 2*int64(size.Bytes)+int64(size.Elements)*int64(2*size.Depth+4))
 }

@@ -6,16 +6,16 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/bmatcuk/doublestar/v4"
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
-
-	"github.com/bmatcuk/doublestar/v4"
 
 	"github.com/kplan/kplan/dsl/internal/guard"
 )
@@ -153,7 +153,7 @@ func (t *table) templateFile(secret bool) function.Function {
 				return cty.DynamicVal.WithMarks(marks).WithSameMarks(args[0]), nil
 			}
 			name, _ := args[0].Unmark()
-			v, err := t.render(name.AsString(), b, vars)
+			v, err := t.render(name.AsString(), b, vars, secret || args[0].IsMarked())
 			if err != nil {
 				return cty.NilVal, err
 			}
@@ -162,7 +162,7 @@ func (t *table) templateFile(secret bool) function.Function {
 	})
 }
 
-func (t *table) render(name string, src []byte, vars cty.Value) (cty.Value, error) {
+func (t *table) render(name string, src []byte, vars cty.Value, secret bool) (cty.Value, error) {
 	if err := t.budget.Steps(int64(len(src))); err != nil {
 		return cty.NilVal, err
 	}
@@ -178,11 +178,11 @@ func (t *table) render(name string, src []byte, vars cty.Value) (cty.Value, erro
 		}
 		ctx.Variables[k.AsString()] = v
 	}
-	for name, f := range t.funcs {
-		if name != "templatefile" {
-			ctx.Functions[name] = f
-		}
+	maps.Copy(ctx.Functions, t.funcs)
+	if secret {
+		maps.Copy(ctx.Functions, t.secret)
 	}
+	delete(ctx.Functions, "templatefile")
 	for _, traversal := range expr.Variables() {
 		if _, ok := ctx.Variables[traversal.RootName()]; !ok {
 			return cty.NilVal, function.NewArgErrorf(1, "the template uses %q, which is not given (at %s)", traversal.RootName(), traversal.SourceRange())

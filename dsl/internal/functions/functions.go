@@ -19,7 +19,7 @@ import (
 //
 // No function shows a part of a sensitive argument in its error.
 func Table(files *Files, budget *guard.Budget) map[string]function.Function {
-	t := &table{files: files, budget: budget, funcs: map[string]function.Function{}}
+	t := &table{files: files, budget: budget, funcs: map[string]function.Function{}, secret: map[string]function.Function{}}
 	for name, d := range definitions() {
 		t.funcs[name] = t.guarded(name, d)
 	}
@@ -30,12 +30,11 @@ func Table(files *Files, budget *guard.Budget) map[string]function.Function {
 	t.funcs["templatefile"] = t.guarded("templatefile", definition{f: t.templateFile(false)})
 	t.funcs["try"] = t.try()
 	t.funcs["can"] = t.can()
-	t.funcs["sensitive"] = t.sensitive(map[string]function.Function{
-		"file":         t.guarded("file", definition{f: t.file(true)}),
-		"filebase64":   t.guarded("filebase64", definition{f: t.fileBase64(true)}),
-		"filesha256":   t.guarded("filesha256", definition{f: t.fileSHA256(true)}),
-		"templatefile": t.guarded("templatefile", definition{f: t.templateFile(true)}),
-	})
+	t.secret["file"] = t.guarded("file", definition{f: t.file(true)})
+	t.secret["filebase64"] = t.guarded("filebase64", definition{f: t.fileBase64(true)})
+	t.secret["filesha256"] = t.guarded("filesha256", definition{f: t.fileSHA256(true)})
+	t.secret["templatefile"] = t.guarded("templatefile", definition{f: t.templateFile(true)})
+	t.funcs["sensitive"] = t.sensitive()
 	return t.funcs
 }
 
@@ -49,6 +48,7 @@ type table struct {
 	files  *Files
 	budget *guard.Budget
 	funcs  map[string]function.Function
+	secret map[string]function.Function // those that read files, inside sensitive
 }
 
 // definition is a function as cty knows it, and what kplan adds.

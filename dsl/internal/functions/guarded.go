@@ -71,6 +71,11 @@ func anything(p function.Parameter) function.Parameter {
 func (t *table) call(d definition, given []cty.Value, typ func(int) cty.Type) (cty.Value, error) {
 	args, plain := make([]cty.Value, len(given)), make([]value, len(given))
 	known := true
+	if n := int64(len(given)); n > 100 {
+		if err := t.budget.Steps(n * n / 50); err != nil { // cty copies all arguments for each that is marked
+			return cty.NilVal, err
+		}
+	}
 	for i, arg := range given {
 		size, err := t.budget.Measure(arg)
 		if err == nil {

@@ -40,6 +40,9 @@ var sumFunc = function.New(&function.Spec{
 		sum := cty.Zero
 		for it := args[0].ElementIterator(); it.Next(); {
 			_, e := it.Element()
+			if e.Type() == cty.String && e.IsKnown() && !e.IsNull() && !guard.ShortNumber(e.AsString()) {
+				return cty.NilVal, function.NewArgError(0, errRange)
+			}
 			n, err := convert.Convert(e, cty.Number)
 			if err != nil || n.IsNull() {
 				return cty.NilVal, function.NewArgErrorf(0, "every element must be a number")

@@ -70,7 +70,7 @@ func scrub(v cty.Value, around cty.ValueMarks) cty.Value {
 
 // sensitive is the function of that name. It evaluates its argument with other
 // functions for files, which note that what they read is a secret.
-func (t *table) sensitive(secret map[string]function.Function) function.Function {
+func (t *table) sensitive() function.Function {
 	return function.New(&function.Spec{
 		Description: "Marks a value, and all that is made from it, as one that must not be shown.",
 		Params:      []function.Parameter{{Name: "value", Type: customdecode.ExpressionClosureType}},
@@ -78,7 +78,7 @@ func (t *table) sensitive(secret map[string]function.Function) function.Function
 		Impl: func(args []cty.Value, _ cty.Type) (cty.Value, error) {
 			closure := customdecode.ExpressionClosureFromVal(args[0])
 			ctx := closure.EvalContext.NewChild()
-			ctx.Functions = secret
+			ctx.Functions = t.secret
 			v, diags := closure.Expression.Value(ctx)
 			if diags.HasErrors() {
 				return cty.NilVal, errors.New(reasons(diags))

@@ -17,14 +17,14 @@ import (
 
 // The limits of one load. Grant adds to the last three.
 const (
-	MaxSource   = 4 << 20   // bytes of one file
-	MaxTokens   = 250_000   // tokens of one file
-	MaxDepth    = 200       // levels of nesting, in source
-	MaxChain    = 1_000     // operators, indexes and attribute steps one inside the other
-	MaxLevels   = 1_000     // levels of nesting, in a value
-	MaxElements = 1_000_000 // elements of one value, and elements made by all loops and functions
-	MaxBytes    = 64 << 20  // bytes of strings in one value, and built by all templates and functions
-	MaxSteps    = 4_000_000 // of some 250 ns: expressions evaluated in loops, values walked
+	MaxSource   = 4 << 20    // bytes of one file
+	MaxTokens   = 250_000    // tokens of one file
+	MaxDepth    = 200        // levels of nesting, in source
+	MaxChain    = 1_000      // operators, indexes and attribute steps one inside the other
+	MaxLevels   = 1_000      // levels of nesting, in a value
+	MaxElements = 1_000_000  // elements of one value, and elements made by all loops and functions
+	MaxBytes    = 64 << 20   // bytes of strings in one value, and built by all templates and functions
+	MaxSteps    = 10_000_000 // of some 250 ns: expressions evaluated in loops, values walked
 
 	maxErrors   = 10_000 // errors inside loops, of which every iteration can give one
 	maxExponent = 4096   // of a number, in bits; ten times that of a 64-bit float
@@ -34,7 +34,7 @@ const (
 const (
 	grantElements = 1_000
 	grantBytes    = 16 << 10
-	grantSteps    = 5_000
+	grantSteps    = 10_000
 )
 
 // A Budget is what evaluating one spec may cost. Several goroutines may use
@@ -92,7 +92,7 @@ func (b *Budget) Bytes(n int64) error {
 
 // Steps charges for n units of work, of which each costs some 250 ns.
 func (b *Budget) Steps(n int64) error {
-	return b.charge(&b.steps, n, MaxSteps, grantSteps, "takes more than 4,000,000 steps")
+	return b.charge(&b.steps, n, MaxSteps, grantSteps, "takes more than 10,000,000 steps")
 }
 
 // Measure walks v, charges for the walk, and returns the size of v; an error

@@ -102,7 +102,7 @@ func (b *Budget) forExpr(e *hclsyntax.ForExpr, cost int, joined bool) hclsyntax.
 	e.CollExpr = b.expr(e.CollExpr, false)
 	elements := int64(1) // charged by what comes first in an iteration
 	if e.KeyExpr != nil {
-		elements = 3 // it is kept in maps
+		elements = 5 // it is kept in maps
 	}
 	if e.CondExpr != nil {
 		e.CondExpr = l.each(b.expr(e.CondExpr, false), elements)

@@ -12,6 +12,7 @@ type Size struct {
 	Elements int // values, itself included
 	Types    int // types below those of its elements, as of unknown values
 	Bytes    int // of strings and keys
+	Depth    int // levels of nesting
 }
 
 // measure walks v and stops where a limit of values is passed.
@@ -23,6 +24,7 @@ func measure(v cty.Value) (Size, error) {
 
 func (s *Size) value(v cty.Value, level int) error {
 	s.Elements++
+	s.Depth = max(s.Depth, level)
 	switch {
 	case s.Elements > MaxElements:
 		return &LimitError{"this value makes more than 1,000,000 elements"}

@@ -3,6 +3,7 @@ package guard
 import (
 	"fmt"
 	"runtime"
+	"runtime/metrics"
 	"strings"
 	"syscall"
 	"testing"
@@ -17,15 +18,24 @@ import (
 // processor time, garbage collection included: a second on a machine at rest.
 func bounded(t *testing.T, f func()) {
 	t.Helper()
+	within(t, 3*time.Second, f)
+}
+
+// boundedSteps is bounded for what is stopped by the limit of steps.
+func boundedSteps(t *testing.T, f func()) {
+	t.Helper()
+	within(t, 12*time.Second, f)
+}
+
+func within(t *testing.T, limit time.Duration, f func()) {
+	t.Helper()
 	runtime.GC()
-	var before, now runtime.MemStats
-	runtime.ReadMemStats(&before)
+	before := heap()
 	stop, peak := make(chan bool), make(chan uint64)
 	go func() {
 		top := uint64(0)
 		for {
-			runtime.ReadMemStats(&now)
-			top = max(top, now.HeapAlloc)
+			top = max(top, heap())
 			select {
 			case <-stop:
 				peak <- top
@@ -38,14 +48,21 @@ func bounded(t *testing.T, f func()) {
 	f()
 	took := cpu(t) - start
 	close(stop)
-	grown := int64(<-peak) - int64(before.HeapAlloc)
+	grown := int64(<-peak) - int64(before)
 	t.Logf("%s: %v, %d MiB", t.Name(), took.Round(time.Millisecond), grown>>20)
-	if limit := 3 * time.Second * slow; took > limit {
+	if took > limit*slow {
 		t.Errorf("took %v", took)
 	}
 	if grown > 200<<20 {
 		t.Errorf("took %d MiB", grown>>20)
 	}
+}
+
+// heap is the bytes of all objects, dead ones included.
+func heap() uint64 {
+	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
+	metrics.Read(sample)
+	return sample[0].Value.Uint64()
 }
 
 // cpu is the processor time of this process: what others run beside it does not

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -330,14 +331,21 @@ func blocked(t *testing.T, m machine, s *Session, id host.ActID, ctx context.Con
 	t.Helper()
 	dir := t.TempDir()
 	running, gate := filepath.Join(dir, "running"), filepath.Join(dir, "gate")
-	must(t, os.WriteFile(filepath.Join(dir, "x"), nil, 0o600))
 	result = make(chan error, 1)
 	go func() {
-		err, _ := s.Act(ctx, id, 1, run("sh", "-c", `mkfifo "$2"; echo >"$1"; read x <"$2"; echo released`, "sh", running, gate), nil)
+		err, _ := s.Act(ctx, id, 1, run("sh", "-c", `mkfifo "$2"; exec 3<>"$2"; echo >"$1"; read x <&3; echo released`, "sh", running, gate), nil)
 		result <- err
 	}()
 	within(t, 20*time.Second, "the act runs", func() bool { return exists(running) })
-	return func() { must(t, os.WriteFile(gate, []byte("\n"), 0o600)) }, result
+	release = func() {
+		// Without a reader, opening fails at once: the act has ended.
+		if f, err := os.OpenFile(gate, os.O_WRONLY|syscall.O_NONBLOCK, 0); err == nil {
+			_, _ = f.WriteString("\n")
+			_ = f.Close()
+		}
+	}
+	t.Cleanup(release)
+	return release, result
 }
 
 // A cut connection does not end the act; a new session finds it, and its

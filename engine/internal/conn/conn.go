@@ -28,7 +28,8 @@ type Shell interface {
 	// Wait returns when the command has ended, with why, after both streams
 	// have been read to their ends.
 	Wait() error
-	// Close ends the connection at once; blocked reads and writes return.
+	// Close ends the connection at once: what is blocked in the other methods
+	// returns, whatever the command does.
 	Close() error
 }
 

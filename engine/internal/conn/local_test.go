@@ -23,6 +23,8 @@ type local struct {
 	stdin  io.WriteCloser
 	stdout io.ReadCloser
 	stderr io.ReadCloser
+	closed chan struct{}
+	once   sync.Once
 
 	mu    sync.Mutex
 	trips int
@@ -33,7 +35,7 @@ type local struct {
 
 // newLocal takes the login shell and its option: "sh", "-c".
 func newLocal(login ...string) *local {
-	l := &local{cmd: exec.Command(login[0], login[1:]...)}
+	l := &local{cmd: exec.Command(login[0], login[1:]...), closed: make(chan struct{})}
 	l.cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	return l
 }
@@ -55,14 +57,28 @@ func (l *local) Start(command string) (err error) {
 func (l *local) Stdin() io.WriteCloser { return writer{l} }
 func (l *local) Stdout() io.Reader     { return reader{l, l.stdout} }
 func (l *local) Stderr() io.Reader     { return reader{l, l.stderr} }
-func (l *local) Wait() error           { return l.cmd.Wait() }
+
+func (l *local) Wait() error {
+	ended := make(chan error, 1)
+	go func() { ended <- l.cmd.Wait() }()
+	select {
+	case err := <-ended:
+		return err
+	case <-l.closed:
+		return io.ErrClosedPipe
+	}
+}
 
 // Close does what sshd does: the streams end, the processes find out.
 func (l *local) Close() error {
-	if l.cmd.Process == nil {
-		return nil
-	}
-	return errors.Join(l.stdin.Close(), l.stdout.Close(), l.stderr.Close())
+	var err error
+	l.once.Do(func() {
+		close(l.closed)
+		if l.cmd.Process != nil {
+			err = errors.Join(l.stdin.Close(), l.stdout.Close(), l.stderr.Close())
+		}
+	})
+	return err
 }
 
 func (l *local) counted() int {

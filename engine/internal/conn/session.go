@@ -154,24 +154,22 @@ func (s *Session) next() (out, err mark, e error) {
 	return out, err, nil
 }
 
-// take prefers what was read to the news that the session is over.
+// take is the next marker of one stream. What was read counts more than the
+// news that the session is over.
 func (s *Session) take(st *stream) (mark, error) {
 	for {
+		var m mark
 		select {
-		case m := <-st.marks:
-			if m.id != markFound { // a needle that nobody waits for any more
-				return m, nil
-			}
-			continue
-		default:
-		}
-		select {
-		case m := <-st.marks:
-			if m.id != markFound {
-				return m, nil
-			}
+		case m = <-st.marks:
 		case <-s.lost:
-			return mark{}, s.cause
+			select {
+			case m = <-st.marks:
+			default:
+				return mark{}, s.cause
+			}
+		}
+		if m.id != markFound { // a needle that nobody waits for any more
+			return m, nil
 		}
 	}
 }

@@ -390,8 +390,8 @@ halt() {
 		systemctl stop "$2"
 	else
 		IFS= read -r _g <"$_p/group" || return
-		kill -TERM -- "-$_g"
-		timeout 10 flock -s 9 9<"$_p/lock" || kill -KILL -- "-$_g"
+		kill -s TERM -- "-$_g"
+		timeout 10 flock -s 9 9<"$_p/lock" || kill -s KILL -- "-$_g"
 	fi
 	flock -s 9 9<"$_p/lock"
 }
