@@ -37,7 +37,7 @@ func (d *derivation) decide(i int) {
 	r := d.readings[i]
 	if r.err != nil {
 		d.diags = append(d.diags, problem{
-			summary: "Cannot read " + in.Addr.String(), detail: explain(r.err), at: blame(in, r.err),
+			summary: "Cannot read " + in.Addr.String(), detail: d.hide(explain(r.err)), at: blame(in, r.err),
 		}.diag())
 		return
 	}
@@ -278,7 +278,7 @@ func (d *derivation) decideLeftover(i int) {
 	rec, _ := d.recorded(i)
 	r := d.readings[i]
 	if r.err != nil {
-		d.diags = append(d.diags, problem{summary: "Cannot read " + a.String(), detail: explain(r.err)}.diag())
+		d.diags = append(d.diags, problem{summary: "Cannot read " + a.String(), detail: d.hide(explain(r.err))}.diag())
 		return
 	}
 	c := &plans.Change{Addr: a, Recorded: recordedObject(rec), Before: r.before, Sensitive: d.secrets[i], Origin: plans.Origin(rec.Origin)}

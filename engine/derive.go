@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -44,8 +45,10 @@ type derivation struct {
 	diags   hcl.Diagnostics
 
 	byResource map[needKey][]int // instances; filled by match
-	owners     map[claim]int     // what each instance claims
-	chosen     []bool            // by node, where targets or excludes limit the plan
+	hiding     sync.Once
+	hider      *strings.Replacer
+	owners     map[claim]int // what each instance claims
+	chosen     []bool        // by node, where targets or excludes limit the plan
 }
 
 // needKey is a resource on one host, or with host "" on all.

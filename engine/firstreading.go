@@ -111,7 +111,7 @@ func (r *run) compare(nodes []int) (diags hcl.Diagnostics) {
 		c, read := r.changes[i], r.readings[i]
 		in := r.inst(i)
 		if read.err != nil {
-			diags = append(diags, problem{summary: "Cannot read " + c.Addr.String(), detail: explain(read.err), at: blame(in, read.err)}.diag())
+			diags = append(diags, problem{summary: "Cannot read " + c.Addr.String(), detail: r.hide(explain(read.err)), at: blame(in, read.err)}.diag())
 			continue
 		}
 		if what := r.difference(i, *c, read); what != "" {

@@ -262,7 +262,7 @@ func (s *stepRun) failed(ctx context.Context, err error) {
 	s.end.Outcome, s.end.Reason = event.Failed, err.Error()
 	p := problem{
 		summary: fmt.Sprintf("Step failed: %s", s.step.Addr),
-		detail:  fmt.Sprintf("On host %s: %s", s.step.Addr.Host, explain(err)),
+		detail:  fmt.Sprintf("On host %s: %s", s.step.Addr.Host, s.hide(explain(err))),
 		at:      blame(s.inst(s.node), err), code: CodeIncomplete,
 	}
 	var exit *host.ExitError

@@ -82,6 +82,7 @@ func (r *run) beat(s plans.Step, began time.Time) (stop func()) {
 // ended counts and tells the end of a step.
 func (r *run) ended(s plans.Step, e event.StepEnded, began time.Time) {
 	now := r.engine.Now()
+	e.Reason, e.Output = r.hide(e.Reason), r.hide(e.Output)
 	e.Step, e.Addr, e.Action, e.Word, e.Elapsed = int(s.ID), s.Addr, string(s.Action), r.word(s), now.Sub(began)
 	r.mu.Lock()
 	r.report.Counts[e.Outcome]++

@@ -13,19 +13,17 @@ var stepActions = []Action{Create, Update, Refresh, Replace, Delete, Forget}
 // checkNames finds what stands twice.
 func (p *Plan) checkNames() error {
 	for i, h := range p.c.Hosts {
-		if _, twice := p.hosts[h.Name]; twice || h.Name == "" {
+		if h.Name == "" || i > 0 && p.c.Hosts[i-1].Name == h.Name {
 			return broken("the host %q stands twice or has no name", h.Name)
 		}
-		p.hosts[h.Name] = i
 	}
 	for i, c := range p.c.Changes {
-		if _, twice := p.changes[c.Addr]; twice {
+		if i > 0 && p.c.Changes[i-1].Addr == c.Addr {
 			return broken("%s stands twice", c.Addr)
 		}
 		if a, err := addr.Parse(c.Addr.String()); err != nil || a != c.Addr {
 			return broken("%s is not an address", c.Addr)
 		}
-		p.changes[c.Addr] = i
 	}
 	for i := range p.c.Outputs {
 		if i > 0 && p.c.Outputs[i-1].Name == p.c.Outputs[i].Name {
@@ -33,7 +31,7 @@ func (p *Plan) checkNames() error {
 		}
 	}
 	for i := range p.c.Withheld {
-		if _, planned := p.changes[p.c.Withheld[i].Addr]; planned {
+		if _, planned := p.change(p.c.Withheld[i].Addr); planned {
 			return broken("%s is planned and withheld", p.c.Withheld[i].Addr)
 		}
 	}
@@ -46,7 +44,6 @@ func (p *Plan) checkNodes() error {
 	for id := Node(1); len(steps)+len(barriers) > 0; id++ {
 		switch {
 		case len(steps) > 0 && steps[0].ID == id:
-			p.steps[id] = len(p.c.Steps) - len(steps)
 			if err := p.checkStep(steps[0]); err != nil {
 				return err
 			}
@@ -71,17 +68,17 @@ func (p *Plan) checkStep(s Step) error {
 		return err
 	}
 	for _, cause := range s.Causes {
-		if _, ok := p.steps[cause]; !ok {
+		if _, ok := p.Step(cause); !ok {
 			return broken("step %d is caused by %d, which is not a step", s.ID, cause)
 		}
 	}
 	if s.Action.Strict() && !s.Strict {
 		return broken("step %d (%s) is not strict", s.ID, s.Action)
 	}
-	if _, ok := p.hosts[s.Addr.Host]; !ok {
+	if _, ok := p.Host(s.Addr.Host); !ok {
 		return broken("step %d is on %q, which is not a host of the plan", s.ID, s.Addr.Host)
 	}
-	i, ok := p.changes[s.Addr]
+	i, ok := p.change(s.Addr)
 	if !ok || p.c.Changes[i].Step != s.ID || p.c.Changes[i].Action != s.Action {
 		return broken("step %d (%s %s) is not the step of a change", s.ID, s.Action, s.Addr)
 	}
@@ -110,8 +107,8 @@ func (p *Plan) checkChanges() error {
 			if !slices.Contains(stepActions, c.Action) {
 				return broken("%s has the unknown action %q", c.Addr, c.Action)
 			}
-			i, ok := p.steps[c.Step]
-			if !ok || p.c.Steps[i].Addr != c.Addr {
+			s, ok := p.Step(c.Step)
+			if !ok || s.Addr != c.Addr {
 				return broken("%s (%s) has no step", c.Addr, c.Action)
 			}
 		}

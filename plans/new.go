@@ -15,9 +15,6 @@ import (
 // Read make one; what its methods return is not to be changed.
 type Plan struct {
 	c       Content
-	changes map[addr.Instance]int // index in c.Changes
-	steps   map[Node]int
-	hosts   map[string]int
 	digest  string
 	summary Summary
 }
@@ -61,7 +58,7 @@ func New(c Content) (*Plan, error) {
 	c.Withheld = sorted(c.Withheld, func(a, b Withheld) int { return addr.Compare(a.Addr, b.Addr) })
 	c.Drift = sorted(c.Drift, func(a, b Drift) int { return addr.Compare(a.Addr, b.Addr) })
 	c.Outputs = sorted(c.Outputs, func(a, b Output) int { return strings.Compare(a.Name, b.Name) })
-	p := &Plan{c: c, changes: map[addr.Instance]int{}, steps: map[Node]int{}, hosts: map[string]int{}}
+	p := &Plan{c: c}
 	for _, check := range []func() error{p.checkNames, p.checkNodes, p.checkChanges, p.checkRest} {
 		if err := check(); err != nil {
 			return nil, err
@@ -126,7 +123,7 @@ func (p *Plan) Digest() string { return p.digest }
 
 // Step returns the step with an id.
 func (p *Plan) Step(id Node) (Step, bool) {
-	i, ok := p.steps[id]
+	i, ok := slices.BinarySearchFunc(p.c.Steps, id, func(s Step, id Node) int { return cmp.Compare(s.ID, id) })
 	if !ok {
 		return Step{}, false
 	}
@@ -135,16 +132,22 @@ func (p *Plan) Step(id Node) (Step, bool) {
 
 // Change returns the change of an object.
 func (p *Plan) Change(a addr.Instance) (Change, bool) {
-	i, ok := p.changes[a]
+	i, ok := p.change(a)
 	if !ok {
 		return Change{}, false
 	}
 	return p.c.Changes[i], true
 }
 
+// change is the place of an object's change. Searching the sorted list takes
+// no memory, which an index of a large plan would.
+func (p *Plan) change(a addr.Instance) (int, bool) {
+	return slices.BinarySearchFunc(p.c.Changes, a, func(c Change, a addr.Instance) int { return addr.Compare(c.Addr, a) })
+}
+
 // Host returns the machine with a name.
 func (p *Plan) Host(name string) (Host, bool) {
-	i, ok := p.hosts[name]
+	i, ok := slices.BinarySearchFunc(p.c.Hosts, name, func(h Host, name string) int { return strings.Compare(h.Name, name) })
 	if !ok {
 		return Host{}, false
 	}

@@ -87,7 +87,9 @@ func TestTripsToConnect(t *testing.T) {
 func TestTripsToRead(t *testing.T) {
 	s := measured(t)
 	all := sixty(t)
-	converge(t, s.claimed(t, root), all)
+	session := s.claimed(t, root)
+	converge(t, session, all)
+	_ = session.Close()
 	for _, as := range []login{root, ops} {
 		var took time.Duration
 		counts := s.trips(t, as, func(session host.Session) {

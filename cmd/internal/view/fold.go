@@ -11,56 +11,53 @@ import (
 
 // group is equal changes on several hosts: a heading for each, one body.
 type group struct {
-	heads []string
+	verb  string
+	addrs []string
 	notes []string
 	body  string
-	first plans.Node // step, of the first of them
-	waits []wait     // of each; none in drift
+	steps []plans.Node // of each; none in drift
 }
 
 func (g *group) show(p *page) {
-	for _, h := range g.heads {
+	for _, a := range g.addrs {
 		p.put(bold, "  # ")
-		p.say(bold, h)
+		p.say(bold, a+" "+g.verb)
 	}
 	for _, n := range g.notes {
 		p.say(plain, "  # ("+n+")")
 	}
-	p.out.WriteString(g.body)
+	p.raw(g.body)
 	p.end()
 }
 
 // fold gathers the changes that have steps, in the order of these. Changes of
 // one resource are one group where they say the same of different hosts.
 func fold(l look, pl *plans.Plan) []*group {
-	order := newOrder(pl)
-	changes := slices.Clone(pl.Changes())
-	changes = slices.DeleteFunc(changes, func(c plans.Change) bool { return c.Step == 0 })
-	slices.SortStableFunc(changes, func(a, b plans.Change) int { return cmp.Compare(a.Step, b.Step) })
-
 	var groups []*group
 	known := map[string]*group{}
-	for _, c := range changes {
+	for _, s := range pl.Steps() {
+		c, _ := pl.Change(s.Addr)
 		p := newPage(l)
 		body(p, signOf(c.Action), c.Addr.Resource, c.Before, c.After, c.Differs, c.Sensitive)
-		g := &group{notes: notes(order, c), body: p.String(), first: c.Step}
-		g.waits = []wait{order.wait(order.steps[c.Step])}
-		groups = join(groups, known, g, c.Addr, string(c.Action), verbOf(c.Action))
+		g := &group{verb: verbOf(c.Action), notes: notes(s, c), body: p.String(), steps: []plans.Node{s.ID}}
+		groups = join(groups, known, g, c.Addr)
 	}
+	order := newOrder(pl)
 	var apart []*group
 	for _, g := range groups {
-		apart = append(apart, g.split()...)
+		apart = append(apart, g.split(order)...)
 	}
-	slices.SortStableFunc(apart, func(a, b *group) int { return cmp.Compare(a.first, b.first) })
+	slices.SortStableFunc(apart, func(a, b *group) int { return cmp.Compare(a.steps[0], b.steps[0]) })
 	return apart
 }
 
 // split parts the members of a group that wait for different things, and adds
 // what they wait for to the notes.
-func (g *group) split() []*group {
-	for _, form := range []func(wait) string{wait.seenFromHost, wait.inFull} {
-		if !slices.ContainsFunc(g.waits, func(w wait) bool { return form(w) != form(g.waits[0]) }) {
-			if after := form(g.waits[0]); after != "" {
+func (g *group) split(o *order) []*group {
+	for _, f := range []form{fromHost, inFull} {
+		after := f(o, g.steps[0])
+		if !slices.ContainsFunc(g.steps[1:], func(n plans.Node) bool { return f(o, n) != after }) {
+			if after != "" {
 				g.notes = append(g.notes, "after "+after)
 			}
 			return []*group{g}
@@ -68,17 +65,18 @@ func (g *group) split() []*group {
 	}
 	var out []*group
 	known := map[string]*group{}
-	for i, w := range g.waits {
-		part, ok := known[w.local]
+	for i, n := range g.steps {
+		after := fromHost(o, n)
+		part, ok := known[after]
 		if !ok {
-			part = &group{notes: slices.Clone(g.notes), body: g.body, first: w.step}
-			if w.local != "" {
-				part.notes = append(part.notes, "after "+w.local)
+			part = &group{verb: g.verb, notes: slices.Clone(g.notes), body: g.body}
+			if after != "" {
+				part.notes = append(part.notes, "after "+after)
 			}
-			known[w.local] = part
+			known[after] = part
 			out = append(out, part)
 		}
-		part.heads = append(part.heads, g.heads[i])
+		part.addrs, part.steps = append(part.addrs, g.addrs[i]), append(part.steps, n)
 	}
 	return out
 }
@@ -94,34 +92,29 @@ func foldDrift(l look, drift []plans.Drift) []*group {
 			sign, verb = signDelete, "has been deleted"
 		}
 		body(p, sign, d.Addr.Resource, d.Recorded, d.Actual, d.Differs, nil)
-		groups = join(groups, known, &group{body: p.String()}, d.Addr, sign, verb)
+		groups = join(groups, known, &group{verb: verb, body: p.String()}, d.Addr)
 	}
 	return groups
 }
 
 // join adds g to the group that says the same, or as one of its own.
-func join(groups []*group, known map[string]*group, g *group, a addr.Instance, action, verb string) []*group {
-	key := strings.Join(append([]string{a.Resource.String(), a.Key.String(), action, g.body}, g.notes...), "\x00")
-	head := a.String() + " " + verb
+func join(groups []*group, known map[string]*group, g *group, a addr.Instance) []*group {
+	key := strings.Join(append([]string{a.Resource.String(), a.Key.String(), g.verb, g.body}, g.notes...), "\x00")
 	if old, ok := known[key]; ok {
-		old.heads = append(old.heads, head)
-		old.waits = append(old.waits, g.waits...)
+		old.addrs = append(old.addrs, a.String())
+		old.steps = append(old.steps, g.steps...)
 		return groups
 	}
 	known[key] = g
-	g.heads = []string{head}
+	g.addrs = []string{a.String()}
 	return append(groups, g)
 }
 
 // notes say of a change what its attributes do not show.
-func notes(o *order, c plans.Change) []string {
+func notes(s plans.Step, c plans.Change) []string {
 	var out []string
 	if c.Reason != "" {
 		out = append(out, c.Reason)
-	}
-	s, ok := o.steps[c.Step]
-	if !ok {
-		return out
 	}
 	if s.Condition != "" {
 		out = append(out, "only if "+strings.TrimPrefix(strings.TrimPrefix(s.Condition, "only "), "if "))

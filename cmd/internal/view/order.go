@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -10,101 +11,112 @@ import (
 
 // order says in words what the steps of a plan wait for.
 type order struct {
-	steps    map[plans.Node]plans.Step
+	plan     *plans.Plan
 	barriers map[plans.Node][]plans.Node
-	behind   map[plans.Node]map[string]map[string]bool // barriers: resources and their hosts
+	behind   map[string]onHosts // what stands behind barriers, by their ids
+}
+
+// onHosts is resources with the hosts that they are on.
+type onHosts map[string]map[string]bool
+
+func (o onHosts) add(name, host string) {
+	if o[name] == nil {
+		o[name] = map[string]bool{}
+	}
+	o[name][host] = true
 }
 
 func newOrder(pl *plans.Plan) *order {
-	o := &order{
-		steps:    make(map[plans.Node]plans.Step, len(pl.Steps())),
-		barriers: make(map[plans.Node][]plans.Node, len(pl.Barriers())),
-		behind:   map[plans.Node]map[string]map[string]bool{},
-	}
-	for _, s := range pl.Steps() {
-		o.steps[s.ID] = s
-	}
+	o := &order{plan: pl, barriers: make(map[plans.Node][]plans.Node, len(pl.Barriers())), behind: map[string]onHosts{}}
 	for _, b := range pl.Barriers() {
 		o.barriers[b.ID] = b.After
 	}
 	return o
 }
 
-// wait is what a step waits for, in words: local leaves out its own host, full
-// names every host.
-type wait struct {
-	step        plans.Node
-	local, full string
-}
+// A form is how it is written what a step waits for.
+type form func(o *order, n plans.Node) string
 
-func (w wait) seenFromHost() string { return w.local }
-func (w wait) inFull() string       { return w.full }
+// fromHost leaves out the step's own host.
+func fromHost(o *order, n plans.Node) string { return o.wait(n, false) }
+
+// inFull names every host.
+func inFull(o *order, n plans.Node) string { return o.wait(n, true) }
 
 // wait names what a step waits for, by resource: what is on several hosts with
-// their number.
-func (o *order) wait(s plans.Step) wait {
-	hosts := map[string]map[string]bool{}
-	add := func(name, host string) {
-		if hosts[name] == nil {
-			hosts[name] = map[string]bool{}
-		}
-		hosts[name][host] = true
-	}
+// their number. What is behind barriers is shared by many steps, and so is
+// never copied for one.
+func (o *order) wait(n plans.Node, full bool) string {
+	s, _ := o.plan.Step(n)
+	direct, shared := onHosts{}, onHosts(nil)
+	var ids []plans.Node
 	for _, n := range s.After {
-		if before, ok := o.steps[n]; ok {
-			add(here(before.Addr), before.Addr.Host)
-			continue
-		}
-		for name, on := range o.barrier(n) {
-			for h := range on {
-				add(name, h)
-			}
+		if before, ok := o.plan.Step(n); ok {
+			direct.add(here(before.Addr), before.Addr.Host)
+		} else {
+			ids = append(ids, n)
 		}
 	}
-	var local, full []string
-	for _, name := range slices.Sorted(maps.Keys(hosts)) {
-		on := hosts[name]
-		if len(on) > 1 {
-			name += " on " + count(len(on), "host")
-			local, full = append(local, name), append(full, name)
-			continue
-		}
-		for h := range on {
-			full = append(full, name+"@"+h)
-			if h != s.Addr.Host {
-				name += "@" + h
-			}
-			local = append(local, name)
+	if len(ids) > 0 {
+		shared = o.barrier(ids)
+	}
+	names := slices.AppendSeq(make([]string, 0, len(direct)+len(shared)), maps.Keys(direct))
+	names = slices.AppendSeq(names, maps.Keys(shared))
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for i, name := range names {
+		n, host := union(direct[name], shared[name])
+		switch {
+		case n > 1:
+			names[i] = name + " on " + count(n, "host")
+		case full || host != s.Addr.Host:
+			names[i] = name + "@" + host
 		}
 	}
-	return wait{s.ID, strings.Join(local, ", "), strings.Join(full, ", ")}
+	return strings.Join(names, ", ")
 }
 
-// barrier is the resources behind a barrier, each with its hosts.
-func (o *order) barrier(n plans.Node) map[string]map[string]bool {
-	if hosts, ok := o.behind[n]; ok {
-		return hosts
+// union is how many hosts there are in one of two sets, and one of them.
+func union(a, b map[string]bool) (n int, host string) {
+	if len(a) > len(b) {
+		a, b = b, a
 	}
-	hosts := map[string]map[string]bool{}
-	o.gather(n, map[plans.Node]bool{}, hosts)
-	o.behind[n] = hosts
-	return hosts
+	n = len(b)
+	for host = range b {
+		break
+	}
+	for h := range a {
+		if !b[h] {
+			n++
+		}
+	}
+	return n, host
 }
 
-func (o *order) gather(n plans.Node, seen map[plans.Node]bool, hosts map[string]map[string]bool) {
+// barrier is the resources behind barriers, each with its hosts.
+func (o *order) barrier(ids []plans.Node) onHosts {
+	key := fmt.Sprint(ids)
+	if all, ok := o.behind[key]; ok {
+		return all
+	}
+	all, seen := onHosts{}, map[plans.Node]bool{}
+	for _, n := range ids {
+		o.gather(n, seen, all)
+	}
+	o.behind[key] = all
+	return all
+}
+
+func (o *order) gather(n plans.Node, seen map[plans.Node]bool, all onHosts) {
 	if seen[n] {
 		return
 	}
 	seen[n] = true
-	if s, ok := o.steps[n]; ok {
-		name := s.Addr.Resource.String()
-		if hosts[name] == nil {
-			hosts[name] = map[string]bool{}
-		}
-		hosts[name][s.Addr.Host] = true
+	if s, ok := o.plan.Step(n); ok {
+		all.add(s.Addr.Resource.String(), s.Addr.Host)
 		return
 	}
 	for _, b := range o.barriers[n] {
-		o.gather(b, seen, hosts)
+		o.gather(b, seen, all)
 	}
 }

@@ -40,7 +40,11 @@ type page struct {
 	look look
 	out  strings.Builder
 	line []piece
+	to   func([]byte) // takes what is full of a long page; nil: all stays
 }
+
+// full is how much of a long page is kept before it goes on.
+const full = 64 << 10
 
 func newPage(l look) *page { return &page{look: l} }
 
@@ -66,7 +70,19 @@ func (p *page) end() {
 	}
 	p.out.WriteByte('\n')
 	p.line = p.line[:0]
+	if p.to != nil && p.out.Len() > full {
+		p.flush()
+	}
 }
+
+// flush hands on what stands on a long page.
+func (p *page) flush() {
+	p.to([]byte(p.out.String()))
+	p.out.Reset()
+}
+
+// raw adds lines of another page.
+func (p *page) raw(text string) { p.out.WriteString(text) }
 
 // say adds one line.
 func (p *page) say(s style, text string) {

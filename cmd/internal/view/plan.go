@@ -2,6 +2,7 @@ package view
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -11,10 +12,14 @@ import (
 // Plan writes a plan to standard output. Its text is the same whoever shows
 // the plan, and does not depend on the width of the terminal. Offline adds
 // that no host was contacted.
-func (v *View) Plan(p *plans.Plan, offline bool) { v.print(planPage(v.out, p, offline)) }
+func (v *View) Plan(pl *plans.Plan, offline bool) {
+	p := newPage(v.out)
+	p.to = v.write
+	planPage(p, pl, offline)
+	p.flush()
+}
 
-func planPage(l look, pl *plans.Plan, offline bool) *page {
-	p := newPage(l)
+func planPage(p *page, pl *plans.Plan, offline bool) {
 	if offline {
 		p.say(bold, "Note: No host was contacted")
 		p.end()
@@ -32,7 +37,6 @@ func planPage(l look, pl *plans.Plan, offline bool) *page {
 		p.end()
 	}
 	summary(p, pl)
-	return p
 }
 
 // legend says what the signs mean that a plan uses.
@@ -150,18 +154,19 @@ func outputSection(p *page, outputs []plans.Output) {
 	p.end()
 }
 
+// mostHosts is how many hosts are named in one line.
+const mostHosts = 20
+
 // disruptionSection says in one place what the plan interrupts, and where.
 func disruptionSection(p *page, steps []plans.Step) {
-	hosts := map[string][]string{}
+	hosts := onHosts{}
 	var order []string
 	for _, s := range steps {
 		for _, d := range s.Disrupts {
 			if _, ok := hosts[d]; !ok {
 				order = append(order, d)
 			}
-			if !slices.Contains(hosts[d], s.Addr.Host) {
-				hosts[d] = append(hosts[d], s.Addr.Host)
-			}
+			hosts.add(d, s.Addr.Host)
 		}
 	}
 	if len(order) == 0 {
@@ -169,10 +174,14 @@ func disruptionSection(p *page, steps []plans.Step) {
 	}
 	p.sayf("This plan interrupts:")
 	for _, d := range order {
-		slices.Sort(hosts[d])
+		on := slices.Sorted(maps.Keys(hosts[d]))
+		more := ""
+		if n := len(on) - mostHosts; n > 1 {
+			on, more = on[:mostHosts], fmt.Sprintf(" and %d more hosts", n)
+		}
 		p.put(plain, "  ")
 		p.put(yellow, "!")
-		p.say(plain, " "+d+" on "+strings.Join(hosts[d], ", "))
+		p.say(plain, " "+d+" on "+strings.Join(on, ", ")+more)
 	}
 	p.end()
 }

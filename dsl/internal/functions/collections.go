@@ -27,14 +27,6 @@ func toFunc(ty cty.Type) function.Function {
 	})
 }
 
-// elements is the elements of a list, set or tuple.
-func elements(v cty.Value) ([]cty.Value, error) {
-	if ty := v.Type(); !ty.IsListType() && !ty.IsSetType() && !ty.IsTupleType() {
-		return nil, function.NewArgErrorf(0, "a list, set or tuple is required")
-	}
-	return v.AsValueSlice(), nil
-}
-
 var oneFunc = function.New(&function.Spec{
 	Description: "The element of a list of one, null for an empty list.",
 	Params:      []function.Parameter{list},

@@ -88,6 +88,9 @@ func TestLarge(t *testing.T) {
 	} {
 		t.Run(src[:min(len(src), 60)], func(t *testing.T) {
 			ctx, b := scope(files)
+			if b.Steps(guard.MaxSteps*8/10) != nil || b.Elements(guard.MaxElements*8/10) != nil {
+				t.Fatal("the rest of the budget shows as much, sooner")
+			}
 			e, diags := guard.ParseExpression("x", []byte(src), b)
 			if diags.HasErrors() {
 				t.Fatal(diags)

@@ -1,6 +1,7 @@
 package guard
 
 import (
+	"sync"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
@@ -45,5 +46,35 @@ func TestConditional(t *testing.T) {
 		if len(gotDiags) != len(wantDiags) {
 			t.Errorf("%s: %v, want %v", src, gotDiags, wantDiags)
 		}
+	}
+}
+
+// One expression is evaluated by several goroutines at once.
+func TestTogether(t *testing.T) {
+	b := NewBudget()
+	e, diags := ParseExpression("a", []byte(`{for x in k : "k${x}" => [for y in fifty : y * 2]...}`), b)
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	var wait sync.WaitGroup
+	for range 8 {
+		ctx := context()
+		wait.Go(func() {
+			if _, diags := e.Value(ctx); diags.HasErrors() {
+				t.Error(diags)
+			}
+			b.Grant(100)
+		})
+	}
+	wait.Wait()
+}
+
+// An object that has a key twice has an error for each, up to a limit.
+func TestDuplicates(t *testing.T) {
+	b := NewBudget()
+	e, _ := ParseExpression("a", []byte(`{for x in fifty : "k" => x}`), b)
+	_, diags := e.Value(context())
+	if len(diags) != 49 || diags[0].Summary != "Duplicate object key" || b.Err() != nil {
+		t.Errorf("%d diagnostics: %v", len(diags), diags[0])
 	}
 }

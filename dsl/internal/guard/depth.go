@@ -55,12 +55,12 @@ type depth struct {
 
 // level is one bracket, quote or template sequence.
 type level struct {
-	opened     hclsyntax.TokenType
-	text       bool // the tokens directly inside are those of a template
-	unary      int  // operators directly before here
-	nest       int  // what this level adds to depth.nest for conditionals and unary
-	chain      int  // what it adds to depth.chain
-	directives int  // %{if and %{for without their end
+	opened    hclsyntax.TokenType
+	text      bool // the tokens directly inside are those of a template
+	unary     int  // operators directly before here
+	nest      int  // what this level adds to depth.nest for conditionals and unary
+	chain     int  // what it adds to depth.chain
+	ifs, fors int  // directives without their end
 }
 
 func (d *depth) token(t hclsyntax.Token) {
@@ -124,7 +124,7 @@ func (d *depth) close(t hclsyntax.TokenType) {
 		return
 	}
 	d.reset(top)
-	d.nest -= 1 + top.directives
+	d.nest -= 1 + top.ifs + top.fors
 	d.levels = d.levels[:len(d.levels)-1]
 	if top = &d.levels[len(d.levels)-1]; !top.text {
 		top.chain++ // it can be an index or a call
@@ -140,12 +140,20 @@ func (d *depth) directive(keyword []byte) {
 	}
 	around := &d.levels[len(d.levels)-2]
 	switch string(keyword) {
-	case "if", "for":
-		around.directives++
+	case "if":
+		around.ifs++
 		d.nest++
-	case "endif", "endfor":
-		if around.directives > 0 {
-			around.directives--
+	case "for":
+		around.fors++
+		d.nest++
+	case "endif":
+		if around.ifs > 0 {
+			around.ifs--
+			d.nest--
+		}
+	case "endfor":
+		if around.fors > 0 {
+			around.fors--
 			d.nest--
 		}
 	}

@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
 	"encoding/hex"
@@ -25,7 +26,7 @@ func (e *BecomeError) Error() string {
 // StartError is a machine that let us in but started no usable shell.
 type StartError struct {
 	Msg  string
-	Said string // the last line that the machine wrote
+	Said string // the last lines that the machine wrote
 }
 
 func (e *StartError) Error() string {
@@ -190,13 +191,19 @@ func (s *Session) late(err error) error {
 	return nil
 }
 
-// said is the last line that the machine wrote before any marker.
+// said is what the machine wrote last before any marker, up to three lines.
 func (s *Session) said() string {
 	s.fail(errClosed)
 	s.readers.Wait()
 	for _, p := range []*parser{s.err.parser, s.out.parser} {
-		if line := clean(p.noise); line != "" {
-			return line
+		var lines []string
+		for line := range bytes.Lines(p.noise) {
+			if l := clean(line); l != "" {
+				lines = append(lines, l)
+			}
+		}
+		if n := len(lines); n > 0 {
+			return strings.Join(lines[max(0, n-3):], "; ")
 		}
 	}
 	return ""

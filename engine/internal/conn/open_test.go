@@ -400,3 +400,59 @@ func TestReadCancelled(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The real programs, where a machine is prepared for it: KPLAN_TEST_BECOME is a
+// user who may use sudo and doas, and KPLAN_TEST_PASSWORD what they ask for; su
+// wants root's, which is the same.
+func TestRealBecome(t *testing.T) {
+	login, password := os.Getenv("KPLAN_TEST_BECOME"), os.Getenv("KPLAN_TEST_PASSWORD")
+	if login == "" || os.Getuid() != 0 {
+		t.Skip("KPLAN_TEST_BECOME names no user")
+	}
+	for name, test := range map[string]struct {
+		become Become
+		want   string
+	}{
+		"sudo":          {become: Become{Method: Sudo, Password: password}},
+		"sudo wrong":    {become: Become{Method: Sudo, Password: "x" + password}, want: "the password was refused"},
+		"sudo none":     {become: Become{Method: Sudo}, want: "it asks for a password"},
+		"sudo other":    {become: Become{Method: Sudo, User: "daemon", Password: password}},
+		"sudo stranger": {become: Become{Method: Sudo, User: "no-such", Password: password}, want: "unknown user"},
+		"su":            {become: Become{Method: Su, Password: password}},
+		"su wrong":      {become: Become{Method: Su, Password: "x" + password}, want: "Authentication failure"},
+		"su none":       {become: Become{Method: Su}, want: "it asks for a password"},
+		"doas":          {become: Become{Method: Doas}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := exec.LookPath(string(test.become.Method)); err != nil {
+				t.Skipf("%s is not installed", test.become.Method)
+			}
+			opts := newMachine(t, "/bin/sh").options()
+			opts.Become = test.become
+			s, err := Open(t.Context(), newLocal("runuser", "-u", login, "--", "sh", "-c"), opts)
+			if test.want != "" {
+				if err == nil || !strings.Contains(err.Error(), test.want) {
+					t.Errorf("got %v, want %q", err, test.want)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer s.Close()
+			res, err := do(t, s, host.Query{Argv: []string{"id", "-un"}}, host.Query{Argv: []string{"env"}})
+			want := "root\n"
+			if test.become.User != "" {
+				want = test.become.User + "\n"
+			}
+			if err != nil || string(res[0].Output.Stdout) != want {
+				t.Fatalf("%+v, %v", res, err)
+			}
+			for line := range strings.Lines(string(res[1].Output.Stdout)) {
+				if n, _, _ := strings.Cut(line, "="); n != "PATH" && n != "_" && n != "LC_ALL" {
+					t.Errorf("environment: %q", line)
+				}
+			}
+		})
+	}
+}

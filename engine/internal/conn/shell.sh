@@ -316,6 +316,7 @@ detach() {
 		} || unstarted "$_p" || return
 	elif [ ! -d "$_p" ]; then
 		mkdir -m 700 "$_p"
+		w=failed
 		return 1
 	fi
 	drain
