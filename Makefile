@@ -5,7 +5,8 @@ export GOTOOLCHAIN = local
 GOFUMPT     = $(GO) run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LAB         = $(GO) run ./test/lab/cmd/lab
-UNIT        = $$($(GO) list ./... | grep -v /test/)
+UNIT        = $$($(GO) list ./... | grep -v -e /test/ -e /labtest)
+ON_LAB      = $$($(GO) list ./... | grep -e /test/ -e /labtest)
 N          ?= 3
 
 .PHONY: help
@@ -31,17 +32,17 @@ vet:
 staticcheck:
 	$(STATICCHECK) ./...
 unit:
-	$(GO) test -shuffle=on $(UNIT)
+	$(GO) test -short -shuffle=on $(UNIT)
 
 .PHONY: test
 test: fmt-check vet staticcheck ## everything: the race detector, the lab, a little fuzzing
 	$(GO) test -race -shuffle=on $(UNIT)
-	$(GO) test -race -shuffle=on -p 1 -timeout 20m ./test/...
+	$(GO) test -race -shuffle=on -count=1 -v -p 1 -timeout 20m $(ON_LAB)
 	./test/fuzz.sh 5s
 
 .PHONY: crash
 crash: ## kill -9 at random instants, in process and in the lab
-	KPLAN_CRASH=full $(GO) test -run 'Crash|Kill' -timeout 60m -v ./test/...
+	KPLAN_CRASH=full $(GO) test -run 'Crash|Kill' -timeout 60m -count=1 -v -p 1 ./test/...
 
 .PHONY: bench
 bench: ## speed, as ratios and exponents

@@ -234,3 +234,37 @@ resource "exec" "once" {
 	w.spec("")
 	w.wantSteps("forget exec.once@a")
 }
+
+func TestConditionsAndChecks(t *testing.T) {
+	w := newWorld(t, "a")
+	const spec = `
+resource "file" "x" {
+  on      = hosts
+  path    = "/etc/x"
+  content = "x\n"
+  lifecycle {
+    precondition {
+      condition     = each.host.address == "%s"
+      error_message = "another address"
+    }
+  }
+}
+check "c" {
+  assert {
+    condition     = file.x.content == "y\n"
+    error_message = "it is not y"
+  }
+}
+`
+	w.spec(strings.ReplaceAll(spec, "%s", "10.9.9.9"))
+	if _, diags := w.engine().Plan(t.Context(), w.input()); !diags.HasErrors() || !strings.Contains(diags.Error(), "another address") {
+		t.Errorf("diagnostics: %v", diags)
+	}
+	w.spec(strings.ReplaceAll(spec, "%s", "10.0.0.1"))
+	p := w.plan()
+	defer p.Close()
+	_, diags := w.run(p)
+	if diags.HasErrors() || !strings.Contains(diags.Error(), "it is not y") {
+		t.Errorf("diagnostics: %v", diags)
+	}
+}

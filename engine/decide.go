@@ -27,13 +27,13 @@ func (d *derivation) decide(i int) {
 		if failed := d.evaluate(i); failed {
 			return
 		}
-		want = d.wants[i]
 	}
 	plain := d.plain[i]
 	if err := t.Validate(plain); err != nil {
 		d.diags = append(d.diags, unsuitable(in, err))
 		return
 	}
+	d.diags = append(d.diags, in.Preconditions(scope{d, d.values, true})...)
 	r := d.readings[i]
 	if r.err != nil {
 		d.diags = append(d.diags, problem{

@@ -84,6 +84,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 	}
 	var diags hcl.Diagnostics
 	d.expanded, diags = in.Spec.Expand()
+	diags = append(diags, unsupported(d.expanded)...)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -124,6 +125,25 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 		d.types[i] = t
 	}
 	return d, diags
+}
+
+// unsupported refuses the blocks that this version reads and does not act on:
+// passing over them in silence would delete what they ask to keep.
+func unsupported(x *dsl.Expansion) (diags hcl.Diagnostics) {
+	refuse := func(what string, at hcl.Range) {
+		diags = append(diags, problem{
+			summary: "Not supported by this version",
+			detail:  fmt.Sprintf("This version of kplan does not apply %s blocks yet.", what),
+			at:      &at,
+		}.diag())
+	}
+	for _, m := range x.Moved {
+		refuse("moved", m.Range)
+	}
+	for _, r := range x.Removed {
+		refuse("removed", r.Range)
+	}
+	return diags
 }
 
 // addr is the address of node i.

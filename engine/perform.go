@@ -57,7 +57,11 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 	if s.end.Outcome == "" {
 		s.end.Outcome = event.Done
 	}
-	return s.readBack(ctx, after)
+	err = s.readBack(ctx, after)
+	if err != nil {
+		s.unfinished(ctx, err)
+	}
+	return err
 }
 
 // actsPerTry keeps the ids of detached acts of one try apart from those of the
@@ -181,6 +185,9 @@ func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
 	}
 	s.readings[s.node].before, s.readings[s.node].raw = got, after
 	s.final[s.node] = visible(t, s.final[s.node], after, plans.NoOp)
+	if diags := s.insts[s.node].Postconditions(scope{s.derivation, s.final, false}, s.final[s.node]); diags.HasErrors() {
+		return diags
+	}
 	return s.conclude(ctx, state.Result{
 		Records: true, Object: s.record(s.node, got, s.change.Origin), Owes: s.owes(), Pays: t.RefreshWord() != "",
 	})

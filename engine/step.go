@@ -145,6 +145,9 @@ func (s *stepRun) evaluate() error {
 			}
 		}
 	}
+	if diags := s.insts[s.node].Preconditions(scope{s.derivation, s.final, false}); diags.HasErrors() {
+		return diags
+	}
 	s.final[s.node] = want
 	s.want = unmarked(want)
 	if t.IsAct { // what it is done for is all known now

@@ -94,4 +94,3 @@ func (t *typeTable) fail(err error) {
 		t.err = err
 	}
 }
-

@@ -7,9 +7,6 @@ import (
 	"fmt"
 	"io"
 
-	"github.com/zclconf/go-cty/cty"
-
-	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/state/value"
 )

@@ -34,20 +34,11 @@ func newOrder(pl *plans.Plan) *order {
 	return o
 }
 
-// A form is how it is written what a step waits for.
-type form func(o *order, n plans.Node) string
-
-// fromHost leaves out the step's own host.
-func fromHost(o *order, n plans.Node) string { return o.wait(n, false) }
-
-// inFull names every host.
-func inFull(o *order, n plans.Node) string { return o.wait(n, true) }
-
-// wait names what a step waits for, by resource: what is on several hosts with
-// their number. What is behind barriers is shared by many steps, and so is
+// wait names what the step at a place waits for, by resource: what is on
+// several hosts with their number, and the step's own host only in full. What is behind barriers is shared by many steps, and so is
 // never copied for one.
-func (o *order) wait(n plans.Node, full bool) string {
-	s, _ := o.plan.Step(n)
+func (o *order) wait(place int, full bool) string {
+	s := o.plan.Steps()[place]
 	direct, shared := onHosts{}, onHosts(nil)
 	var ids []plans.Node
 	for _, n := range s.After {

@@ -81,9 +81,6 @@ func (p *page) flush() {
 	p.out.Reset()
 }
 
-// raw adds lines of another page.
-func (p *page) raw(text string) { p.out.WriteString(text) }
-
 // say adds one line.
 func (p *page) say(s style, text string) {
 	p.put(s, text)

@@ -72,8 +72,8 @@ func actionSection(p *page, pl *plans.Plan) {
 	legend(p, pl.Changes())
 	p.sayf("kplan will perform the following actions:")
 	p.end()
-	for _, g := range fold(p.look, pl) {
-		g.show(p)
+	for _, g := range fold(pl) {
+		g.show(p, pl)
 	}
 }
 
@@ -85,9 +85,7 @@ func driftSection(p *page, drift []plans.Drift) {
 	p.end()
 	p.sayf("kplan found these differences to what it recorded last:")
 	p.end()
-	for _, g := range foldDrift(p.look, drift) {
-		g.show(p)
-	}
+	showDrift(p, drift)
 }
 
 // withheldSection lists what cannot be planned: by host where that is why, by

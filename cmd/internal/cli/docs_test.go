@@ -1,0 +1,87 @@
+package cli
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kplan/kplan/dsl"
+)
+
+// fenced finds the HCL in a page. Behind the word hcl may stand
+// spec=NAME/FILE: this is FILE of the whole spec NAME.
+var fenced = regexp.MustCompile("(?ms)^```hcl(?: spec=([a-z]+)/(\\S+))?\n(.*?)^```$")
+
+// TestLanguagePage holds that the examples of docs/language.md are in canonical
+// form, and that those that are whole specs can be planned.
+func TestLanguagePage(t *testing.T) {
+	page, err := os.ReadFile("../../../docs/language.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	specs := map[string]*site{}
+	for _, m := range fenced.FindAllStringSubmatch(string(page), -1) {
+		name, file, src := m[1], m[2], m[3]
+		formatted, diags := dsl.Format(name+"/"+file, []byte(src))
+		if diags.HasErrors() {
+			t.Errorf("%v in\n%s", diags, src)
+		} else if string(formatted) != src {
+			t.Errorf("not in canonical form:\n%s\nwant\n%s", src, formatted)
+		}
+		if name == "" {
+			continue
+		}
+		if specs[name] == nil {
+			specs[name] = &site{t: t, dir: t.TempDir()}
+		}
+		s := specs[name]
+		if err := os.MkdirAll(filepath.Dir(filepath.Join(s.dir, file)), 0o700); err != nil {
+			t.Fatal(err)
+		}
+		s.write(file, src)
+	}
+	if len(specs) == 0 {
+		t.Fatal("the page has no examples")
+	}
+	for _, s := range specs {
+		s.want(0, []string{"Success!"}, "validate")
+		s.want(0, []string{"Plan: "}, "plan", "--offline")
+	}
+}
+
+// TestPagesNameWhatIsThere holds that links between the pages lead somewhere,
+// and that there are the commands that they name.
+func TestPagesNameWhatIsThere(t *testing.T) {
+	const root = "../../../"
+	pages, err := filepath.Glob(root + "docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	top, err := filepath.Glob(root + "*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
+	named := regexp.MustCompile("(?m)(?:^|`|\\$ |bin/)kplan ([a-z]+)(?: ([a-z]+))?")
+	for _, p := range slices.Concat(pages, top) {
+		b, err := os.ReadFile(p)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
+			if _, err := os.Stat(filepath.Join(filepath.Dir(p), m[1])); err != nil {
+				t.Errorf("%s links to %s, which is not there", p, m[1])
+			}
+		}
+		for _, m := range named.FindAllStringSubmatch(string(b), -1) {
+			if !slices.ContainsFunc(commands(), func(c command) bool {
+				return c.name == m[1] || c.name == m[1]+" "+m[2]
+			}) {
+				t.Errorf("%s names the command %q, which is not there", p, strings.TrimSpace(m[0]))
+			}
+		}
+	}
+}
