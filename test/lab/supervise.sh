@@ -1,6 +1,11 @@
 #!/bin/sh
 # The power supply of one machine: boots it, and boots it again when it reboots. Ends when the machine is powered off.
 # usage: supervise.sh NAME ADDRESS DIR    DIR is the machine's directory; its cgroups are listed in DIR/cgroups
+
+# What the starter had open, a lock perhaps, must not stay open for as long as the machine runs.
+for fd in 3 4 5 6 7 8 9; do
+	eval "exec $fd>&-"
+done
 set -u
 name=$1 address=$2 dir=$3
 net=kplan-lab netns=kplan-lab-$name port=lab-$name

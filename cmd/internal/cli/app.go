@@ -31,8 +31,9 @@ type app struct {
 	view    *view.View
 	signals *signals
 
-	dir     string    // where the spec is
-	spec    *dsl.Spec // nil until one was loaded
+	dir     string               // where the spec is
+	spec    *dsl.Spec            // nil until one was loaded
+	sources map[string]*hcl.File // of a spec that was forgotten
 	streams []*view.Stream
 	quiet   bool // a stream takes the place of text
 }
@@ -106,13 +107,20 @@ func (a *app) say(text string) {
 
 // source is the text of a file of the spec.
 func (a *app) source(filename string) []byte {
-	if a.spec == nil {
-		return nil
+	files := a.sources
+	if a.spec != nil {
+		files = a.spec.Files()
 	}
-	if f, ok := a.spec.Files()[filename]; ok {
+	if f, ok := files[filename]; ok {
 		return f.Bytes
 	}
 	return nil
+}
+
+// forgetSpec lets go of the spec, which is large where there are many
+// instances, and keeps what errors show of it.
+func (a *app) forgetSpec() {
+	a.sources, a.spec = a.spec.Files(), nil
 }
 
 // options is what a spec is loaded with.

@@ -21,11 +21,10 @@ const (
 	restPlace  = "files/.bundle.json"
 )
 
-// rest is what a bundle holds beside its sources and files.
+// rest is what a bundle holds that has no place of its own in a saved plan:
+// where sensitive literals were cut out of the sources.
 type rest struct {
-	Cuts      []dsl.Cut                  `json:"cuts,omitempty"`
-	Variables map[string]json.RawMessage `json:"variables,omitempty"`
-	Digests   map[string]string          `json:"digests,omitempty"`
+	Cuts []dsl.Cut `json:"cuts,omitempty"`
 }
 
 // pack puts a bundle and the state that the plan was made from into what
@@ -47,11 +46,12 @@ func pack(b *dsl.Bundle, in engine.PlanInput, o planOptions) (*plans.File, error
 		}
 		f.Meta.Variables[name] = v
 	}
-	doc, err := json.Marshal(rest{b.Cuts, b.Variables, b.Digests})
-	if err != nil {
-		return nil, err
+	var err error
+	if len(b.Cuts) > 0 {
+		if f.Sources[restPlace], err = json.Marshal(rest{b.Cuts}); err != nil {
+			return nil, err
+		}
 	}
-	f.Sources[restPlace] = doc
 	f.State, err = state.Encode(in.State, Version)
 	return f, err
 }
@@ -65,14 +65,24 @@ func packed(name string) string {
 
 // unpack is the bundle and the state in a saved plan.
 func unpack(f *plans.File) (*dsl.Bundle, *state.Snapshot, error) {
-	b := &dsl.Bundle{Sources: map[string][]byte{}, Files: map[string][]byte{}}
+	b := &dsl.Bundle{
+		Sources: map[string][]byte{}, Files: map[string][]byte{},
+		Variables: map[string]json.RawMessage{}, Digests: f.Meta.Secrets,
+	}
+	for name, v := range f.Meta.Variables {
+		doc, err := ctyjson.Marshal(v, cty.DynamicPseudoType)
+		if err != nil {
+			return nil, nil, err
+		}
+		b.Variables[name] = doc
+	}
 	for name, content := range f.Sources {
 		if name == restPlace {
 			var r rest
 			if err := json.Unmarshal(content, &r); err != nil {
 				return nil, nil, err
 			}
-			b.Cuts, b.Variables, b.Digests = r.Cuts, r.Variables, r.Digests
+			b.Cuts = r.Cuts
 			continue
 		}
 		to, place := b.Sources, specPlace

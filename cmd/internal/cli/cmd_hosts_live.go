@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/kplan/kplan/dsl"
@@ -25,11 +24,11 @@ func hostsPingCommand() command {
 				var rows [][]string
 				for _, c := range a.contact(ctx, hosts) {
 					state := "ok"
-					if c.err != nil {
-						state = c.err.Error()
-						code = worst(code, hostCode(c.err))
+					if c.Err != nil {
+						state = c.Err.Error()
+						code = worst(code, hostCode(c.Err))
 					}
-					rows = append(rows, []string{c.host.Name, endpointOf(c.host), c.elapsed.Round(time.Millisecond).String(), state})
+					rows = append(rows, []string{c.Host.Name, endpointOf(c.Host), c.Elapsed.Round(time.Millisecond).String(), state})
 				}
 				a.view.Table([]string{"NAME", "CONNECTION", "TIME", "RESULT"}, rows)
 				return worst(code, interrupted(ctx))
@@ -52,11 +51,11 @@ func hostsFactsCommand() command {
 				}
 				facts := map[string]host.Facts{}
 				for _, c := range a.contact(ctx, hosts) {
-					if c.err != nil {
-						code = worst(code, a.fail(coded(hostCode(c.err), "Host "+c.host.Name+" cannot be read", capital(c.err.Error())+".")))
+					if c.Err != nil {
+						code = worst(code, a.fail(coded(hostCode(c.Err), "Host "+c.Host.Name+" cannot be read", capital(c.Err.Error())+".")))
 						continue
 					}
-					facts[c.host.Name] = c.facts
+					facts[c.Host.Name] = c.Contact.Facts
 				}
 				if *asJSON {
 					a.view.FactsJSON(facts)
@@ -121,47 +120,10 @@ func (a *app) loadHosts(args []string) ([]*dsl.Host, int) {
 	return hosts, 0
 }
 
-// contacted is how the contact with one host went.
-type contacted struct {
-	host    *dsl.Host
-	facts   host.Facts
-	elapsed time.Duration
-	err     error
-}
-
-// contact connects to hosts, so many at once as --parallelism says, and reads
-// who they are. It returns when all have answered.
-func (a *app) contact(ctx context.Context, hosts []*dsl.Host) []contacted {
-	connect := a.connector()
-	out := make([]contacted, len(hosts))
-	admitted := make(chan struct{}, a.common.parallelism)
-	var all sync.WaitGroup
-	for i, h := range hosts {
-		all.Add(1)
-		go func() {
-			defer all.Done()
-			admitted <- struct{}{}
-			defer func() { <-admitted }()
-			start := time.Now()
-			facts, err := look(ctx, connect, h, a.bastion(h))
-			out[i] = contacted{h, facts, time.Since(start), err}
-		}()
-	}
-	all.Wait()
-	return out
-}
-
-func look(ctx context.Context, connect engine.Connector, h, jump *dsl.Host) (host.Facts, error) {
-	link, err := connect(ctx, h, jump)
-	if err != nil {
-		return host.Facts{}, err
-	}
-	defer link.Session.Close()
-	c, err := link.Session.Contact(ctx)
-	if err != nil {
-		return host.Facts{}, err
-	}
-	return c.Facts, nil
+// contact connects to hosts and reads who they are. It returns when all have
+// answered.
+func (a *app) contact(ctx context.Context, hosts []*dsl.Host) []engine.Met {
+	return a.engine(nil).Contact(ctx, hosts, a.spec.Hosts())
 }
 
 // hostCode is the exit code for a host that cannot be reached.

@@ -113,27 +113,38 @@ func runPlan(ctx context.Context, a *app, r *reporter, o planOptions, detailed b
 	}
 	defer func() { _ = release() }()
 
-	planned, diags := a.engine(r).Plan(ctx, in)
-	defer planned.Close()
-	r.progress.Close()
-	var file *plans.File
-	if planned != nil && planned.Plan != nil && !diags.HasErrors() {
-		var more hcl.Diagnostics
-		file, more = a.bind(planned, in, o)
-		diags = append(diags, more...)
-	}
+	p, file, diags := a.makePlan(ctx, r, in, o)
 	code = worst(code, a.show(diags), interrupted(ctx))
-	if planned == nil || planned.Plan == nil {
+	if p == nil {
 		return worst(code, 1)
 	}
-	r.plan(planned.Plan, o.offline)
+	a.forgetSpec()
+	in.Spec = nil
+	r.plan(p, o.offline)
 	if o.out != "" && file != nil {
-		if err := a.save(planned, file, in.Key, o.out); err != nil {
+		if err := a.save(p, file, in.Key, o.out); err != nil {
 			return worst(code, a.fail(err))
 		}
 		a.say("Saved the plan to " + o.out + ". To perform exactly these actions, type:\n\n    kplan apply " + shellWord(o.out) + "\n")
 	}
-	return worst(code, planCode(planned.Plan, detailed, o.offline))
+	return worst(code, planCode(p, detailed, o.offline))
+}
+
+// makePlan plans, and ends the sessions: all that is left is the plan and what
+// is saved beside it, nothing where no host was contacted. The plan is nil
+// where there is none.
+func (a *app) makePlan(ctx context.Context, r *reporter, in engine.PlanInput, o planOptions) (*plans.Plan, *plans.File, hcl.Diagnostics) {
+	planned, diags := a.engine(r).Plan(ctx, in)
+	defer planned.Close()
+	r.progress.Close()
+	if planned == nil || planned.Plan == nil {
+		return nil, nil, diags
+	}
+	if diags.HasErrors() || o.offline {
+		return planned.Plan, nil, diags
+	}
+	file, more := a.bind(planned, in, o)
+	return planned.Plan, file, append(diags, more...)
 }
 
 // shared takes the shared lock and reads state and key. With create there is a

@@ -26,7 +26,10 @@ func (a *app) bind(planned *engine.Planned, in engine.PlanInput, o planOptions) 
 		return nil, append(diags, diagnose(err)...)
 	}
 	c := planned.Plan.Content()
-	c.Base.Spec = plans.FilesDigest(f.Sources)
+	c.Base.Spec, c.Base.State = plans.FilesDigest(f.Sources), plans.BytesDigest(f.State)
+	if c.Base.Variables, err = f.Meta.Digest(); err != nil {
+		return nil, append(diags, diagnose(err)...)
+	}
 	p, err := plans.New(c)
 	if err != nil {
 		return nil, append(diags, diagnose(err)...)
@@ -36,8 +39,8 @@ func (a *app) bind(planned *engine.Planned, in engine.PlanInput, o planOptions) 
 }
 
 // save writes a plan to a file.
-func (a *app) save(planned *engine.Planned, f *plans.File, key []byte, path string) error {
-	if err := plans.Write(a.path(path), planned.Plan, f, key); err != nil {
+func (a *app) save(p *plans.Plan, f *plans.File, key []byte, path string) error {
+	if err := plans.Write(a.path(path), p, f, key); err != nil {
 		return problem("The plan cannot be saved to "+path, capital(err.Error())+".")
 	}
 	return nil

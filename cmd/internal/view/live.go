@@ -113,7 +113,7 @@ func (v *live) draw(finished string) {
 			v.clip(p, dim, fmt.Sprintf("  … and %d more", len(steps)-most))
 			break
 		}
-		v.clip(p, plain, fmt.Sprintf("  %s: %s… %s", s.addr, doing(s.action), span(v.now().Sub(s.since).Truncate(time.Second))))
+		v.clip(p, plain, fmt.Sprintf("  %s: %s… %s", s.addr, doing(s.action, s.word), span(v.now().Sub(s.since).Truncate(time.Second))))
 	}
 	v.clip(p, bold, v.footer())
 	foot := p.String()

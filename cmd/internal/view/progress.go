@@ -146,10 +146,10 @@ func line(p *page, e event.Event, r *running) {
 		p.sayf("Reading %s on %s again before the first change…", count(d.Objects, "object"), count(d.Hosts, "host"))
 	case event.StepStarted:
 		prefix(p, d.Addr.Host)
-		p.sayf("%s: %s…", here(d.Addr), doing(d.Action))
+		p.sayf("%s: %s…", here(d.Addr), doing(d.Action, d.Word))
 	case event.StepRunning:
 		prefix(p, d.Addr.Host)
-		p.sayf("%s: still %s… [%s]", here(d.Addr), doing(r.action(d.Step)), span(d.Elapsed))
+		p.sayf("%s: still %s… [%s]", here(d.Addr), r.doing(d.Step), span(d.Elapsed))
 	case event.StepEnded:
 		stepLine(p, d)
 	case event.Notice:

@@ -25,6 +25,7 @@ type runningStep struct {
 	id     int
 	addr   addr.Instance
 	action string
+	word   string
 	since  time.Time
 }
 
@@ -46,7 +47,7 @@ func (r *running) note(e event.Event) {
 	case event.HostFailed:
 		r.unreachable++
 	case event.StepStarted:
-		r.steps[d.Step] = runningStep{d.Step, d.Addr, d.Action, e.Time}
+		r.steps[d.Step] = runningStep{d.Step, d.Addr, d.Action, d.Word, e.Time}
 	case event.StepEnded:
 		delete(r.steps, d.Step)
 		r.ended++
@@ -58,6 +59,9 @@ func (r *running) note(e event.Event) {
 
 // action is what a running step does; "" where it is not known.
 func (r *running) action(step int) string { return r.steps[step].action }
+
+// doing is what a running step is said to do.
+func (r *running) doing(step int) string { return doing(r.steps[step].action, r.steps[step].word) }
 
 // list is the running steps, the longest running first.
 func (r *running) list() []runningStep {

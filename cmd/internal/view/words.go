@@ -2,14 +2,18 @@ package view
 
 import (
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/engine/event"
 )
 
-// doing is what a running step is said to do.
-func doing(action string) string {
+// doing is what a running step is said to do; word is that of a refresh.
+func doing(action, word string) string {
+	if action == "refresh" && word != "" {
+		return stem(word) + "ing"
+	}
 	switch action {
 	case "create":
 		return "creating"
@@ -27,8 +31,11 @@ func doing(action string) string {
 	return "working"
 }
 
-// did is what a step that is done has done.
-func did(action string) string {
+// did is what a step that is done has done; word is that of a refresh.
+func did(action, word string) string {
+	if action == "refresh" && word != "" {
+		return stem(word) + "ed"
+	}
 	switch action {
 	case "create":
 		return "created"
@@ -46,17 +53,20 @@ func did(action string) string {
 	return "done"
 }
 
+// stem is a verb without the e that its forms drop: restart, reload, update.
+func stem(verb string) string { return strings.TrimSuffix(verb, "e") }
+
 // ended says how a step ended, in a few words.
 func ended(e event.StepEnded) string {
 	switch e.Outcome {
 	case event.Done:
-		return did(e.Action)
+		return did(e.Action, e.Word)
 	case event.Already:
 		return "already as planned"
 	case event.NotNeeded:
 		return "not needed"
 	case event.Adopted:
-		return did(e.Action) + " by the interrupted run before"
+		return did(e.Action, e.Word) + " by the interrupted run before"
 	}
 	return string(e.Outcome)
 }
