@@ -106,9 +106,6 @@ func (s *Spec) Close() error {
 	return errors.Join(errs...)
 }
 
-// Files are the sources read so far, by the file name of ranges.
-func (s *Spec) Files() map[string]*hcl.File { return s.files }
-
 // Hosts are the hosts of the spec, by name.
 func (s *Spec) Hosts() []*Host { return s.hosts }
 

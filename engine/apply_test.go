@@ -4,9 +4,11 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/engine/event"
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/host/hosttest"
+	"github.com/kplan/kplan/plans"
 )
 
 const daemon = `
@@ -266,5 +268,110 @@ check "c" {
 	_, diags := w.run(p)
 	if diags.HasErrors() || !strings.Contains(diags.Error(), "it is not y") {
 		t.Errorf("diagnostics: %v", diags)
+	}
+}
+
+func TestTargetsLeaveTheRestAlone(t *testing.T) {
+	w := newWorld(t, "a", "b")
+	w.machines["b"].Script("make-it", func(*hosttest.Call) host.Output { t.Error("it ran"); return host.Output{} })
+	w.spec(motd + `
+resource "exec" "other" {
+  on      = hosts
+  command = "make-it"
+}
+`)
+	in := w.input()
+	target, err := addr.ParseTarget("file.motd@a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	in.Targets = []addr.Target{target}
+	p, diags := w.engine().Plan(t.Context(), in)
+	w.noErrors(diags)
+	defer p.Close()
+	if got := steps(p); len(got) != 1 || got[0] != "create file.motd@a" {
+		t.Fatalf("steps: %v", got)
+	}
+	_, diags = w.run(p)
+	w.noErrors(diags)
+	w.wantSteps("create file.motd@b", "create exec.other@a", "create exec.other@b")
+}
+
+func TestRefreshOnlyRecordsWhatIsThere(t *testing.T) {
+	w := newWorld(t, "a", "b")
+	w.spec(motd)
+	w.apply()
+	w.machines["a"].Put("/etc/motd", "by hand\n")
+	w.machines["b"].RemoveAll("/etc/motd")
+	in := w.input()
+	in.Mode = plans.RefreshOnly
+	p, diags := w.engine().Plan(t.Context(), in)
+	w.noErrors(diags)
+	defer p.Close()
+	_, diags = w.run(p)
+	w.noErrors(diags)
+	again := w.plan()
+	defer again.Close()
+	if d := again.Plan.Drift(); len(d) != 0 {
+		t.Errorf("drift after refresh-only: %v", d)
+	}
+	w.wantSteps("update file.motd@a", "create file.motd@b")
+}
+
+func TestAnIdentityThatChangesReplaces(t *testing.T) {
+	w := newWorld(t, "a")
+	w.spec(motd)
+	w.apply()
+	w.spec(strings.ReplaceAll(motd, "/etc/motd", "/etc/issue"))
+	w.wantSteps("replace file.motd@a")
+	w.apply()
+	if w.machines["a"].File("/etc/motd") != nil || w.machines["a"].Content("/etc/issue") != "hello a\n" {
+		t.Error("the file was not moved")
+	}
+	w.wantSteps()
+}
+
+func TestARenamedResourceKeepsItsObject(t *testing.T) {
+	w := newWorld(t, "a")
+	w.spec(motd)
+	w.apply()
+	w.spec(strings.ReplaceAll(motd, `"motd" {`, `"greeting" {`))
+	w.wantSteps("forget file.motd@a")
+	w.apply()
+	if w.machines["a"].Content("/etc/motd") != "hello a\n" {
+		t.Error("the file is gone")
+	}
+	w.wantSteps()
+	w.spec("")
+	w.wantSteps("delete file.greeting@a") // kplan created it, under whatever name
+}
+
+func TestDestroy(t *testing.T) {
+	w := newWorld(t, "a")
+	w.spec(`
+resource "directory" "d" {
+  on   = hosts
+  path = "/etc/d"
+}
+resource "file" "f" {
+  on         = hosts
+  path       = "/etc/d/f"
+  content    = "f\n"
+  depends_on = [directory.d]
+}
+`)
+	w.apply()
+	in := w.input()
+	in.Mode = plans.Destroy
+	p, diags := w.engine().Plan(t.Context(), in)
+	w.noErrors(diags)
+	defer p.Close()
+	if got := steps(p); len(got) != 2 || got[0] != "delete file.f@a" || got[1] != "delete directory.d@a" {
+		t.Fatalf("steps: %v", got)
+	}
+	r, diags := w.run(p)
+	w.noErrors(diags)
+	if r.Counts[event.Done] != 2 || w.machines["a"].File("/etc/d") != nil {
+		t.Errorf("counts: %v", r.Counts)
 	}
 }

@@ -17,7 +17,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	d.choose()
 	for _, i := range d.graph.Order {
 		switch {
-		case i >= d.graph.Instances || d.types[i] == nil:
+		case i >= d.graph.Instances || d.types[i] == nil || !d.selected(i):
 		case d.held(i):
 		default:
 			d.decide(i)
@@ -25,7 +25,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	}
 	d.claims()
 	for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
-		if _, held := d.withheld[i]; !held {
+		if _, held := d.withheld[i]; !held && d.selected(i) {
 			d.decideLeftover(i)
 		}
 	}
@@ -43,7 +43,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 			c.Changes = append(c.Changes, *ch)
 			continue
 		}
-		if reason, held := d.withheld[i]; held {
+		if reason, held := d.withheld[i]; held && d.selected(i) {
 			c.Withheld = append(c.Withheld, plans.Withheld{Addr: d.addr(i), Reason: reason})
 		}
 	}

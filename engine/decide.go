@@ -50,14 +50,14 @@ func (d *derivation) decide(i int) {
 	} else {
 		d.decideThing(i, c, rec, isRecorded)
 	}
-	if !d.selected(i) {
-		c.Action, c.Reason, c.After = plans.NoOp, "", c.Before
-	}
 	d.refreshes(i, c)
 	if reason := d.prevented(i, c); reason != "" {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: reason, at: blame(in, nil)}.diag())
 	}
 	c.Origin = originOf(c, rec, isRecorded)
+	if c.Origin == plans.Adopted && !isRecorded && d.inherited(i) {
+		c.Origin = plans.Created
+	}
 	if c.Action == plans.NoOp && !t.IsAct {
 		c.After = c.Before
 	}
@@ -166,7 +166,7 @@ func (d *derivation) decideAct(i int, c *plans.Change, want cty.Value, rec state
 // watches changes, or where an earlier run owes it one.
 func (d *derivation) refreshes(i int, c *plans.Change) {
 	word := d.types[i].RefreshWord()
-	if word == "" || c.Action != plans.NoOp || !d.selected(i) {
+	if word == "" || c.Action != plans.NoOp {
 		return
 	}
 	if debts := d.in.State.Debts(c.Addr); len(debts) > 0 {
@@ -271,6 +271,27 @@ func originOf(c *plans.Change, rec state.Object, recorded bool) plans.Origin {
 	return plans.Adopted
 }
 
+// inherited reports whether kplan created what instance i claims, under an
+// address that the spec does not name any more: a renamed resource.
+func (d *derivation) inherited(i int) bool {
+	if d.created == nil {
+		d.created = map[claim]bool{}
+		for k, l := range d.left {
+			rec := d.in.State.Objects[l.Addr]
+			t := d.types[len(d.insts)+k]
+			if t == nil || rec.Origin != string(plans.Created) || !recordedObject(rec).Exists() {
+				continue
+			}
+			for _, what := range t.Claims(rec.Attrs.Value) {
+				d.created[claim{l.Addr.Host, what}] = true
+			}
+		}
+	}
+	return slices.ContainsFunc(d.types[i].Claims(d.plain[i]), func(what string) bool {
+		return d.created[claim{d.addr(i).Host, what}]
+	})
+}
+
 // decideLeftover says what becomes of a recorded object that the spec does not
 // name any more.
 func (d *derivation) decideLeftover(i int) {
@@ -304,9 +325,6 @@ func (d *derivation) decideLeftover(i int) {
 	if c.Action == plans.Delete && rec.PreventDestroy {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: fmt.Sprintf(
 			"The plan would delete %s, which was recorded with prevent_destroy = true. Put its block back and set prevent_destroy = false, apply, and remove it then.", a)}.diag())
-		return
-	}
-	if !d.selected(i) {
 		return
 	}
 	d.changes[i] = c

@@ -47,8 +47,9 @@ type derivation struct {
 	byResource map[needKey][]int // instances; filled by match
 	hiding     sync.Once
 	hider      *strings.Replacer
-	owners     map[claim]int // what each instance claims
-	chosen     []bool        // by node, where targets or excludes limit the plan
+	owners     map[claim]int  // what each instance claims
+	created    map[claim]bool // what leftovers claim that kplan created; filled by inherited
+	chosen     []bool         // by node, where targets or excludes limit the plan
 }
 
 // needKey is a resource on one host, or with host "" on all.

@@ -172,13 +172,14 @@ func differenceInWords(was, is plans.Object) string {
 func (r *run) recordFound(ctx context.Context) error {
 	var results []state.Result
 	for i, c := range r.changes {
-		if c == nil || c.Step != 0 || r.recordIsRight(*c) || !r.fleet.reachable(c.Addr.Host) {
+		if c == nil || r.recordIsRight(*c) || !r.fleet.reachable(c.Addr.Host) {
 			continue
 		}
-		results = append(results, state.Result{
-			Run: r.options.Run, Addr: c.Addr, Outcome: string(event.Already),
-			Records: true, Object: r.record(i, c.Before, c.Origin), Owes: r.found(i),
-		})
+		found := state.Result{Run: r.options.Run, Addr: c.Addr, Outcome: string(event.Already), Records: true, Owes: r.found(i)}
+		if r.types[i].IsAct || c.Before.Exists() {
+			found.Object = r.record(i, c.Before, c.Origin)
+		}
+		results = append(results, found)
 	}
 	for _, name := range r.fleet.order {
 		if m := r.fleet.members[name]; m.err == nil {
@@ -208,12 +209,15 @@ func (r *run) found(i int) map[string]state.Debt {
 // step is what stands there.
 func (r *run) recordIsRight(c plans.Change) bool {
 	i := r.derivation.index[c.Addr]
-	if c.Step != 0 || r.types[i] == nil || r.inst(i) == nil {
+	if c.Step != 0 || r.types[i] == nil || r.inst(i) == nil || r.types[i].IsAct && c.Action != plans.NoOp {
 		return true
 	}
 	rec, ok := r.now.Objects[c.Addr]
-	if _, cut := r.now.Interrupted[c.Addr]; !ok || cut {
+	if _, cut := r.now.Interrupted[c.Addr]; cut {
 		return false
+	}
+	if !ok {
+		return !r.types[i].IsAct && !c.Before.Exists()
 	}
 	if r.types[i].IsAct {
 		return rec.InputDigest == c.InputDigest

@@ -94,7 +94,7 @@ func Main(ctx context.Context, env Env) int {
 // as much garbage again stand beside it. The user's GOGC goes before.
 func frugal() {
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(50)
+		debug.SetGCPercent(40)
 	}
 }
 

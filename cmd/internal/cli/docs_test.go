@@ -64,23 +64,30 @@ func TestPagesNameWhatIsThere(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	link := regexp.MustCompile(`\]\(([^)#:]+)(?:#[^)]*)?\)`)
-	named := regexp.MustCompile("(?m)(?:^|`|\\$ |bin/)kplan ([a-z]+)(?: ([a-z]+))?")
+	link := regexp.MustCompile(`\]\(([^)#:"]+)(?:#[^)]*)?\)`)
+	inText := regexp.MustCompile("`kplan ([a-z]+)(?: ([a-z]+))?")
+	inCode := regexp.MustCompile("(?m)^kplan ([a-z]+)(?: ([a-z]+))?")
 	for _, p := range slices.Concat(pages, top) {
 		b, err := os.ReadFile(p)
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, m := range link.FindAllStringSubmatch(string(b), -1) {
-			if _, err := os.Stat(filepath.Join(filepath.Dir(p), m[1])); err != nil {
-				t.Errorf("%s links to %s, which is not there", p, m[1])
+		for i, part := range strings.Split(string(b), "```") {
+			named := inCode
+			if i%2 == 0 {
+				named = inText
+				for _, m := range link.FindAllStringSubmatch(part, -1) {
+					if _, err := os.Stat(filepath.Join(filepath.Dir(p), m[1])); err != nil {
+						t.Errorf("%s links to %s, which is not there", p, m[1])
+					}
+				}
 			}
-		}
-		for _, m := range named.FindAllStringSubmatch(string(b), -1) {
-			if !slices.ContainsFunc(commands(), func(c command) bool {
-				return c.name == m[1] || c.name == m[1]+" "+m[2]
-			}) {
-				t.Errorf("%s names the command %q, which is not there", p, strings.TrimSpace(m[0]))
+			for _, m := range named.FindAllStringSubmatch(part, -1) {
+				if !slices.ContainsFunc(commands(), func(c command) bool {
+					return c.name == m[1] || c.name == m[1]+" "+m[2]
+				}) {
+					t.Errorf("%s names the command %q, which is not there", p, m[0])
+				}
 			}
 		}
 	}

@@ -1,0 +1,258 @@
+package dsl
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/hashicorp/hcl/v2"
+	"github.com/hashicorp/hcl/v2/hclsyntax"
+	"github.com/zclconf/go-cty/cty"
+)
+
+// Files are the sources read so far, by the file name of ranges, to be shown
+// beside errors: what may be sensitive in them is blanked, at equal length. It
+// is so also where loading failed before it was known what is.
+func (s *Spec) Files() map[string]*hcl.File {
+	secret := map[hcl.Range]bool{}
+	for _, m := range s.modules {
+		m.expressions(func(e *expr) {
+			if e.secret {
+				secret[e.Range()] = true
+			}
+		})
+	}
+	out := map[string]*hcl.File{}
+	for name, f := range s.files {
+		if body, ok := f.Body.(*hclsyntax.Body); !ok || body.SrcRange == (hcl.Range{}) && len(f.Bytes) > 0 {
+			continue // guard did not let it be parsed, and so nothing of it can be shown
+		}
+		b := &blanker{spec: s, file: name, src: bytes.Clone(f.Bytes), secret: secret, locals: map[string][]hclsyntax.Expression{}}
+		b.all()
+		out[name] = &hcl.File{Body: f.Body, Bytes: b.src}
+	}
+	return out
+}
+
+// blanker blanks what may be sensitive in one file. It goes by the syntax
+// alone and takes for sensitive what it does not know, such as a misspelled
+// argument.
+type blanker struct {
+	spec   *Spec
+	file   string
+	src    []byte
+	secret map[hcl.Range]bool
+	locals map[string][]hclsyntax.Expression // by name, those not blanked yet
+}
+
+func (b *blanker) all() {
+	parsed, diags := hclsyntax.ParseConfig(slices.Clone(b.src), b.file, hcl.InitialPos)
+	if diags.HasErrors() {
+		b.tokens()
+		return
+	}
+	body := parsed.Body.(*hclsyntax.Body)
+	if !strings.HasSuffix(b.file, suffix) {
+		b.values(body)
+		return
+	}
+	for _, block := range body.Blocks {
+		if block.Type == "locals" {
+			for _, a := range block.Body.Attributes {
+				b.locals[a.Name] = append(b.locals[a.Name], a.Expr)
+			}
+		}
+	}
+	b.body(body, nil, nil)
+	for _, block := range body.Blocks {
+		b.block(block)
+	}
+}
+
+// block blanks what stands in a block of a spec.
+func (b *blanker) block(block *hclsyntax.Block) {
+	body := block.Body
+	switch block.Type {
+	case "variable":
+		shown := []string{"type", "description", "sensitive", "nullable", "default"}
+		for name := range body.Attributes {
+			if !slices.Contains(shown, name) {
+				shown = shown[:4]
+			}
+		}
+		if sensitiveBlock(body) {
+			shown = shown[:4]
+		}
+		b.body(body, shown, []string{"validation"})
+	case "output":
+		shown := []string{"description", "sensitive", "depends_on", "value"}
+		if sensitiveBlock(body) {
+			shown = shown[:3]
+		}
+		b.body(body, shown, []string{"precondition"})
+	case "connection", "bootstrap":
+		shown := slices.DeleteFunc(slices.Clone(connectionArgs), func(n string) bool { return secretArgs[n] })
+		b.body(body, shown, []string{"bootstrap"})
+	case "host":
+		b.body(body, append([]string{"for_each"}, hostArgs...), []string{"connection"})
+	case "resource":
+		b.resource(block)
+	case "module":
+		b.body(body, append([]string{"source", "depends_on", "for_each", "count"}, b.arguments(body)...), nil)
+	default:
+		b.visit(body)
+		if blockLabels[block.Type] == nil && block.Type != "kplan" && block.Type != "locals" && block.Type != "moved" && block.Type != "removed" && block.Type != "import" {
+			b.node(body)
+		}
+	}
+}
+
+func sensitiveBlock(body *hclsyntax.Body) bool {
+	a := body.Attributes["sensitive"]
+	if a == nil {
+		return false
+	}
+	v, diags := a.Expr.Value(nil)
+	return diags.HasErrors() || !v.RawEquals(cty.False)
+}
+
+func (b *blanker) resource(block *hclsyntax.Block) {
+	shown := slices.Clone(metaArgs)
+	if len(block.Labels) > 0 {
+		if sch, ok := b.spec.options.Types.Schema(block.Labels[0]); ok {
+			for _, a := range sch.Attributes {
+				if !a.Sensitive {
+					shown = append(shown, a.Name)
+				}
+			}
+		}
+	}
+	b.body(block.Body, shown, []string{"lifecycle", "retry", "precondition", "postcondition"})
+}
+
+// arguments are those of a call that its module does not take for sensitive.
+func (b *blanker) arguments(body *hclsyntax.Body) []string {
+	a := body.Attributes["source"]
+	if a == nil {
+		return nil
+	}
+	source, diags := a.Expr.Value(nil)
+	if diags.HasErrors() || source.Type() != cty.String || source.IsNull() {
+		return nil
+	}
+	dir, _ := directory(b.file)
+	loc, err := location{path: dir, embedded: strings.HasPrefix(b.file, "kplan/")}.join(source.AsString())
+	if err != nil {
+		return nil
+	}
+	return open(b.spec.modules[loc])
+}
+
+// open is the names of a module's variables that are not sensitive.
+func open(m *module) []string {
+	var names []string
+	if m != nil {
+		for name, v := range m.variables {
+			if !v.sensitive {
+				names = append(names, name)
+			}
+		}
+	}
+	return names
+}
+
+// values blanks the values of sensitive variables in a file of values.
+func (b *blanker) values(body *hclsyntax.Body) {
+	b.body(body, open(b.spec.modules[location{path: "."}]), nil)
+	for _, block := range body.Blocks {
+		b.node(block.Body)
+	}
+}
+
+// body blanks the arguments of a body that are not among the shown, and the
+// blocks in it that are not of the known types.
+func (b *blanker) body(body *hclsyntax.Body, shown, known []string) {
+	for _, a := range body.Attributes {
+		if slices.Contains(shown, a.Name) {
+			b.visit(a.Expr)
+		} else {
+			b.node(a.Expr)
+		}
+	}
+	for _, inner := range body.Blocks {
+		switch {
+		case inner.Type == "connection" || inner.Type == "bootstrap":
+			b.block(inner)
+		case slices.Contains(known, inner.Type):
+			b.visit(inner.Body)
+		case known != nil || shown != nil:
+			b.node(inner.Body)
+		}
+	}
+}
+
+// visit blanks what is sensitive within something that is not.
+func (b *blanker) visit(n hclsyntax.Node) {
+	hclsyntax.VisitAll(n, func(n hclsyntax.Node) hcl.Diagnostics { //nolint:errcheck // it reports nothing
+		call, ok := n.(*hclsyntax.FunctionCallExpr)
+		if ok && call.Name == "sensitive" || b.secret[n.Range()] {
+			b.node(n)
+		}
+		return nil
+	})
+}
+
+// node blanks the literals in a node, and in the local values that it uses.
+func (b *blanker) node(n hclsyntax.Node) {
+	hclsyntax.VisitAll(n, func(n hclsyntax.Node) hcl.Diagnostics { //nolint:errcheck // it reports nothing
+		switch n := n.(type) {
+		case *hclsyntax.LiteralValueExpr:
+			if n.Val.Type() == cty.String || n.Val.Type() == cty.Number {
+				b.blank(n.SrcRange)
+			}
+		case *hclsyntax.ScopeTraversalExpr:
+			if n.Traversal.RootName() == "local" {
+				name := step(n.Traversal, 1)
+				used := b.locals[name]
+				delete(b.locals, name)
+				for _, e := range used {
+					b.node(e)
+				}
+			}
+		}
+		return nil
+	})
+}
+
+func (b *blanker) blank(r hcl.Range) {
+	for i := max(r.Start.Byte, 0); i < min(r.End.Byte, len(b.src)); i++ {
+		if b.src[i] != '\n' && b.src[i] != '\r' {
+			b.src[i] = '*'
+		}
+	}
+}
+
+// tokens blanks all literals of a file that cannot be parsed, but for the
+// labels of blocks.
+func (b *blanker) tokens() {
+	tokens, _ := hclsyntax.LexConfig(slices.Clone(b.src), b.file, hcl.InitialPos)
+	header, first := false, true
+	for _, t := range tokens {
+		switch t.Type {
+		case hclsyntax.TokenNewline:
+			header, first = false, true
+			continue
+		case hclsyntax.TokenIdent:
+			if first {
+				_, header = blockLabels[string(t.Bytes)]
+			}
+		case hclsyntax.TokenEqual:
+			header = false
+		case hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit, hclsyntax.TokenNumberLit, hclsyntax.TokenInvalid, hclsyntax.TokenBadUTF8:
+			if !header {
+				b.blank(t.Range)
+			}
+		}
+		first = false
+	}
+}
