@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"bytes"
+	"path"
 	"slices"
 	"strings"
 
@@ -22,50 +23,58 @@ func (s *Spec) Files() map[string]*hcl.File {
 			}
 		})
 	}
+	b := &blanker{spec: s, src: map[string][]byte{}, secret: secret, locals: map[[2]string][]hclsyntax.Expression{}}
 	out := map[string]*hcl.File{}
 	for name, f := range s.files {
-		if body, ok := f.Body.(*hclsyntax.Body); !ok || body.SrcRange == (hcl.Range{}) && len(f.Bytes) > 0 {
+		if body, ok := f.Body.(*hclsyntax.Body); !ok || body.SrcRange == (hcl.Range{}) {
 			continue // guard did not let it be parsed, and so nothing of it can be shown
 		}
-		b := &blanker{spec: s, file: name, src: bytes.Clone(f.Bytes), secret: secret, locals: map[string][]hclsyntax.Expression{}}
-		b.all()
-		out[name] = &hcl.File{Body: f.Body, Bytes: b.src}
+		b.src[name] = bytes.Clone(f.Bytes)
+	}
+	b.all()
+	for name, src := range b.src {
+		out[name] = &hcl.File{Body: s.files[name].Body, Bytes: src}
 	}
 	return out
 }
 
-// blanker blanks what may be sensitive in one file. It goes by the syntax
-// alone and takes for sensitive what it does not know, such as a misspelled
-// argument.
+// blanker blanks what may be sensitive in the files of a spec. It goes by the
+// syntax alone and takes for sensitive what it does not know, such as a
+// misspelled argument.
 type blanker struct {
 	spec   *Spec
-	file   string
-	src    []byte
+	src    map[string][]byte // by file
 	secret map[hcl.Range]bool
-	locals map[string][]hclsyntax.Expression // by name, those not blanked yet
+	locals map[[2]string][]hclsyntax.Expression // by directory and name, those not blanked yet; none where they are in secret
 }
 
 func (b *blanker) all() {
-	parsed, diags := hclsyntax.ParseConfig(slices.Clone(b.src), b.file, hcl.InitialPos)
-	if diags.HasErrors() {
-		b.tokens()
-		return
-	}
-	body := parsed.Body.(*hclsyntax.Body)
-	if !strings.HasSuffix(b.file, suffix) {
-		b.values(body)
-		return
-	}
-	for _, block := range body.Blocks {
-		if block.Type == "locals" {
-			for _, a := range block.Body.Attributes {
-				b.locals[a.Name] = append(b.locals[a.Name], a.Expr)
+	bodies := map[string]*hclsyntax.Body{}
+	for name, src := range b.src {
+		parsed, diags := hclsyntax.ParseConfig(bytes.Clone(src), name, hcl.InitialPos)
+		if diags.HasErrors() {
+			b.src[name] = blankLines(src, b.openNames())
+			continue
+		}
+		bodies[name] = parsed.Body.(*hclsyntax.Body)
+		for _, block := range bodies[name].Blocks {
+			if block.Type == "locals" && !b.spec.spread {
+				for _, a := range block.Body.Attributes {
+					at := [2]string{path.Dir(name), a.Name}
+					b.locals[at] = append(b.locals[at], a.Expr)
+				}
 			}
 		}
 	}
-	b.body(body, nil, nil)
-	for _, block := range body.Blocks {
-		b.block(block)
+	for name, body := range bodies {
+		if !strings.HasSuffix(name, suffix) {
+			b.values(body)
+			continue
+		}
+		b.body(body, nil, nil)
+		for _, block := range body.Blocks {
+			b.block(block)
+		}
 	}
 }
 
@@ -101,7 +110,7 @@ func (b *blanker) block(block *hclsyntax.Block) {
 		b.body(body, append([]string{"source", "depends_on", "for_each", "count"}, b.arguments(body)...), nil)
 	default:
 		b.visit(body)
-		if blockLabels[block.Type] == nil && block.Type != "kplan" && block.Type != "locals" && block.Type != "moved" && block.Type != "removed" && block.Type != "import" {
+		if _, known := blockLabels[block.Type]; !known {
 			b.node(body)
 		}
 	}
@@ -140,8 +149,9 @@ func (b *blanker) arguments(body *hclsyntax.Body) []string {
 	if diags.HasErrors() || source.Type() != cty.String || source.IsNull() {
 		return nil
 	}
-	dir, _ := directory(b.file)
-	loc, err := location{path: dir, embedded: strings.HasPrefix(b.file, "kplan/")}.join(source.AsString())
+	file := a.SrcRange.Filename
+	dir, _ := directory(file)
+	loc, err := location{path: dir, embedded: strings.HasPrefix(file, "kplan/")}.join(source.AsString())
 	if err != nil {
 		return nil
 	}
@@ -212,9 +222,9 @@ func (b *blanker) node(n hclsyntax.Node) {
 			}
 		case *hclsyntax.ScopeTraversalExpr:
 			if n.Traversal.RootName() == "local" {
-				name := step(n.Traversal, 1)
-				used := b.locals[name]
-				delete(b.locals, name)
+				at := [2]string{path.Dir(n.SrcRange.Filename), step(n.Traversal, 1)}
+				used := b.locals[at]
+				delete(b.locals, at)
 				for _, e := range used {
 					b.node(e)
 				}
@@ -225,34 +235,10 @@ func (b *blanker) node(n hclsyntax.Node) {
 }
 
 func (b *blanker) blank(r hcl.Range) {
-	for i := max(r.Start.Byte, 0); i < min(r.End.Byte, len(b.src)); i++ {
-		if b.src[i] != '\n' && b.src[i] != '\r' {
-			b.src[i] = '*'
+	src := b.src[r.Filename]
+	for i := max(r.Start.Byte, 0); i < min(r.End.Byte, len(src)); i++ {
+		if src[i] != '\n' && src[i] != '\r' {
+			src[i] = '*'
 		}
-	}
-}
-
-// tokens blanks all literals of a file that cannot be parsed, but for the
-// labels of blocks.
-func (b *blanker) tokens() {
-	tokens, _ := hclsyntax.LexConfig(slices.Clone(b.src), b.file, hcl.InitialPos)
-	header, first := false, true
-	for _, t := range tokens {
-		switch t.Type {
-		case hclsyntax.TokenNewline:
-			header, first = false, true
-			continue
-		case hclsyntax.TokenIdent:
-			if first {
-				_, header = blockLabels[string(t.Bytes)]
-			}
-		case hclsyntax.TokenEqual:
-			header = false
-		case hclsyntax.TokenQuotedLit, hclsyntax.TokenStringLit, hclsyntax.TokenNumberLit, hclsyntax.TokenInvalid, hclsyntax.TokenBadUTF8:
-			if !header {
-				b.blank(t.Range)
-			}
-		}
-		first = false
 	}
 }

@@ -55,6 +55,7 @@ func (s *Spec) findSecrets() {
 		}
 	}
 	s.spreadSecrets(nodes, secret)
+	s.spread = true
 	for _, m := range s.modules {
 		m.expressions(func(e *expr) {
 			if e.secret = secret[e]; e.secret {

@@ -37,6 +37,7 @@ type Spec struct {
 	given     map[string]given // values of the root's variables
 
 	reasons map[valueID]*reasonWhy // why a value is not static; nil: it is
+	spread  bool                   // findSecrets has marked what is only used as sensitive
 
 	expandOnce  sync.Once
 	expansion   *Expansion

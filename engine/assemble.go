@@ -92,7 +92,7 @@ func (a *assembler) step(n int, after []plans.Node) {
 		}
 		s.Condition = t.Condition(want)
 		if ch.Action == plans.Refresh && !s.Owed {
-			s.Condition = fmt.Sprintf("only if %s changes", d.list(d.changed(in.OnChange)))
+			s.Condition = fmt.Sprintf("only if %s changes", d.list(d.changed(in.OnChange), ch.Addr.Host))
 		}
 	}
 	ch.Step = a.next

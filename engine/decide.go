@@ -8,6 +8,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/dsl/schema"
 	"github.com/kplan/kplan/modules/resource"
 	"github.com/kplan/kplan/plans"
@@ -116,7 +117,7 @@ func (d *derivation) decideThing(i int, c *plans.Change, rec state.Object, recor
 	}
 	if c.Action == plans.NoOp || c.Action == plans.Update || c.Action == plans.Refresh {
 		if cause := d.changed(d.insts[i].Triggers); len(cause) > 0 {
-			c.Action, c.Reason = plans.Replace, fmt.Sprintf("%s changes", d.addr(cause[0]))
+			c.Action, c.Reason = plans.Replace, fmt.Sprintf("%s changes", seenFrom(d.addr(cause[0]), c.Addr.Host))
 		}
 	}
 	if c.Action == plans.Replace && !d.types[i].CanDelete() {
@@ -181,7 +182,7 @@ func (d *derivation) refreshes(i int, c *plans.Change) {
 	}
 	if cause := d.changed(d.insts[i].OnChange); len(cause) > 0 {
 		c.Action = plans.Refresh
-		c.Reason = fmt.Sprintf("%s, because of %s", word, d.list(cause))
+		c.Reason = fmt.Sprintf("%s, because of %s", word, d.list(cause, c.Addr.Host))
 	}
 }
 
@@ -238,17 +239,26 @@ func (d *derivation) match(n dsl.Need) []int {
 	return out
 }
 
-func (d *derivation) list(nodes []int) string {
+// list names nodes, as seen from host: one that is on it without its host, so
+// that what is the same on many hosts reads the same.
+func (d *derivation) list(nodes []int, host string) string {
 	const most = 3
 	var names []string
 	for _, i := range nodes[:min(len(nodes), most)] {
-		names = append(names, d.addr(i).String())
+		names = append(names, seenFrom(d.addr(i), host))
 	}
 	s := strings.Join(names, ", ")
 	if len(nodes) > most {
 		s += fmt.Sprintf(" and %d more", len(nodes)-most)
 	}
 	return s
+}
+
+func seenFrom(a addr.Instance, host string) string {
+	if a.Host == host {
+		return a.Resource.String() + a.Key.String()
+	}
+	return a.String()
 }
 
 // prevented says why a change must not be made; "" where it may.

@@ -53,10 +53,13 @@ func (e *Unreachable) Unwrap() error { return e.Err }
 type Temporary interface{ Temporary() bool }
 
 // attempts is how often a connection is tried, and pause how long the first
-// wait between two attempts is; each further wait is twice as long.
+// wait between two attempts is; each further wait is twice as long. After
+// patience there is no further attempt: a machine that is off is not waited
+// for three times.
 const (
 	attempts = 3
 	pause    = 500 * time.Millisecond
+	patience = 5 * time.Second
 )
 
 func newFleet(e *Engine, log *eventLog, hosts []*dsl.Host) *fleet {
@@ -104,7 +107,7 @@ func (f *fleet) connect(ctx context.Context) {
 }
 
 func (f *fleet) open(ctx context.Context, m *member) error {
-	wait := pause
+	wait, began := pause, f.engine.Now()
 	for n := 1; ; n++ {
 		f.events.emit(event.HostConnecting{Host: m.host.Name, Endpoint: endpoint(m.host), Attempt: n})
 		link, err := f.engine.Connect(ctx, m.host, m.jump)
@@ -117,7 +120,7 @@ func (f *fleet) open(ctx context.Context, m *member) error {
 			m.link = Link{}
 		}
 		var t Temporary
-		if n == attempts || ctx.Err() != nil || !errors.As(err, &t) || !t.Temporary() {
+		if n == attempts || f.engine.Now().Sub(began) > patience || ctx.Err() != nil || !errors.As(err, &t) || !t.Temporary() {
 			return err
 		}
 		select {

@@ -58,6 +58,7 @@ resource "service" "counted" {
 resource "exec" "first" {
   for_each = toset(["a", "b", "c"])
   on       = hosts
+  name     = "first-${each.key}"
   command  = "echo ${var.round} >> /var/lib/count.first-${each.key}; sleep 0.2"
 }
 resource "file" "between" {
@@ -70,6 +71,7 @@ resource "file" "between" {
 resource "exec" "second" {
   for_each   = toset(["a", "b", "c"])
   on         = hosts
+  name       = "second-${each.key}"
   command    = ["sh", "-c", "echo \"$1\" >> /var/lib/count.second-${each.key}; sleep 0.2", "-", var.round]
   depends_on = [file.between, service.counted]
 }

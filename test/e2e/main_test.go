@@ -52,6 +52,17 @@ func newSite(t *testing.T, body string) *site {
 	return s
 }
 
+// in is the site for a subtest: the same spec, and no state.
+func (s *site) in(t *testing.T) *site {
+	t.Helper()
+	sub := *s
+	sub.t = t
+	if err := os.RemoveAll(filepath.Join(s.dir, ".kplan")); err != nil {
+		t.Fatal(err)
+	}
+	return &sub
+}
+
 // head is the connection and the hosts.
 func (s *site) head() string {
 	var b strings.Builder

@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -172,26 +171,88 @@ func TestDriftIsFoundAndRepaired(t *testing.T) {
 	s.empty()
 }
 
+// TestStale changes one object of each type between plan and apply.
 func TestStale(t *testing.T) {
 	s := newSite(t, everyType)
-	changes := map[string]string{
-		"file.conf":      "mkdir -p /etc/kplan-test && echo other > /etc/kplan-test/daemon.conf",
-		"directory.conf": "mkdir -p /etc/kplan-test && chmod 711 /etc/kplan-test",
-		"hosts_file":     "echo '10.0.2.15 another' >> /etc/hosts",
-		"package.hello":  "apt-get -qq install lab-hello=2.0-1 >/dev/null",
-		"sysctl.forward": "mkdir -p /etc/sysctl.d; for f in $(ls /etc/sysctl.d); do :; done; sysctl -qw net.ipv4.ip_forward=0; echo net.ipv4.ip_forward=0 > /etc/sysctl.d/60-kplan-net.ipv4.ip_forward.conf",
+	changes := []struct{ name, script string }{
+		{"file.conf", "mkdir -p -m 750 /etc/kplan-test && echo other > /etc/kplan-test/daemon.conf"},
+		{"directory.conf", "mkdir -p /etc/kplan-test && chmod 711 /etc/kplan-test"},
+		{"hosts_file.nodes", "echo '10.0.2.24 k8s-node2' >> /etc/hosts"},
+		{"package.hello", "apt-get -qq install lab-hello=2.0-1 >/dev/null"},
+		{"sysctl.forward", "echo net.ipv4.ip_forward=0 > /etc/sysctl.d/60-kplan-net.ipv4.ip_forward.conf"},
+		{"service.daemon", "systemctl mask lab-daemon.service"},
+		{"hostname.this", "hostname another"},
+		{"swap.off", "echo '/swapfile none swap sw 0 0' >> /etc/fstab"},
 	}
-	for name, script := range maps.All(changes) {
-		s.lab.Reset(t)
-		s.on("k8s-node1", "sysctl -qw net.ipv4.ip_forward=0")
-		os.RemoveAll(filepath.Join(s.dir, ".kplan"))
-		s.ok("plan", "-out", "p.kplan")
-		s.on("k8s-node1", script)
-		r := s.want(5, "apply", "p.kplan")
-		s.has(r.stderr, name)
-		if out := s.on("k8s-node2", "ls /run/kplan /var/lib/kplan 2>/dev/null || true"); out != "" {
-			t.Errorf("%s: something was written on k8s-node2: %s", name, out)
-		}
+	for _, c := range changes {
+		t.Run(c.name, func(t *testing.T) {
+			s := s.in(t)
+			s.lab.Reset(t)
+			s.ok("plan", "-out", "p.kplan")
+			s.on("k8s-node2", c.script)
+			r := s.want(5, "apply", "p.kplan")
+			s.has(r.stderr, c.name+"@k8s-node2")
+			for _, m := range s.lab.Machines() {
+				if out := s.on(m.Name, "ls -d /run/kplan /var/lib/kplan /var/lib/marked 2>/dev/null || true"); out != "" {
+					t.Errorf("something was written on %s: %s", m.Name, out)
+				}
+			}
+		})
+	}
+}
+
+// TestBound changes something else that the plan rests on; each has its own
+// error.
+func TestBound(t *testing.T) {
+	const spec = `
+variable "colour" {
+  type    = string
+  default = "red"
+}
+variable "password" {
+  type      = string
+  sensitive = true
+}
+resource "file" "conf" {
+  on                = hosts
+  path              = "/etc/bound.conf"
+  sensitive_content = "colour = ${var.colour}\nhost = ${each.host.facts.hostname}\npassword = ${var.password}\n"
+}
+`
+	s := newSite(t, spec)
+	s.env = []string{"KPLAN_VAR_password=one"}
+	tests := []struct {
+		name   string
+		change func(s *site)
+		args   []string
+		env    string
+		code   int
+		says   string
+	}{
+		{"fact", func(s *site) { s.on("k8s-node2", "hostname another") }, nil, "one", 5, "the fact hostname"},
+		{"machine-id", func(s *site) {
+			s.on("k8s-node2", "echo 0123456789abcdef0123456789abcdef > /etc/machine-id")
+		}, nil, "one", 5, "machine-id"},
+		{"host key", func(s *site) {
+			s.on("k8s-node2", "cp -a /etc/ssh /etc/ssh.kept; rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; systemctl restart ssh")
+		}, nil, "one", 6, "SHA256:"},
+		{"variable", func(*site) {}, []string{"-var", "colour=blue"}, "one", 1, "colour"},
+		{"sensitive variable", func(*site) {}, nil, "two", 5, "password"},
+		{"state", func(s *site) { s.ok("apply", "-auto-approve") }, nil, "one", 5, "serial"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			s := s.in(t)
+			s.lab.Reset(t)
+			s.ok("plan", "-out", "p.kplan")
+			tt.change(s)
+			s.env = []string{"KPLAN_VAR_password=" + tt.env}
+			r := s.want(tt.code, append([]string{"apply"}, append(tt.args, "p.kplan")...)...)
+			s.has(r.stderr, tt.says)
+			if tt.name == "host key" { // it is the machine's for the tests to come
+				s.on("k8s-node2", "rm -r /etc/ssh; mv /etc/ssh.kept /etc/ssh; systemctl restart ssh")
+			}
+		})
 	}
 }
 
@@ -248,8 +309,15 @@ resource "exec" "uses" {
 	}
 	var printed strings.Builder
 	for _, args := range [][]string{
-		{"plan", "-out", "p.kplan"}, {"show", "p.kplan"}, {"show", "-json", "p.kplan"}, {"apply", "p.kplan"},
-		{"plan", "-json"}, {"drift"}, {"state", "list"}, {"show"}, {"apply", "-auto-approve", "-json", "-log-level", "debug"},
+		{"plan", "-out", "p.kplan"},
+		{"show", "p.kplan"},
+		{"show", "-json", "p.kplan"},
+		{"apply", "p.kplan"},
+		{"plan", "-json"},
+		{"drift"},
+		{"state", "list"},
+		{"show"},
+		{"apply", "-auto-approve", "-json", "-log-level", "debug"},
 	} {
 		r := s.kplan(args...)
 		printed.WriteString(r.stdout + r.stderr)

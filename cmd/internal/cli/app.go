@@ -33,7 +33,7 @@ type app struct {
 
 	dir     string               // where the spec is
 	spec    *dsl.Spec            // nil until one was loaded
-	sources map[string]*hcl.File // of a spec that was forgotten
+	sources map[string]*hcl.File // of the spec, as they are shown
 	streams []*view.Stream
 	quiet   bool // a stream takes the place of text
 }
@@ -107,20 +107,22 @@ func (a *app) say(text string) {
 
 // source is the text of a file of the spec.
 func (a *app) source(filename string) []byte {
-	files := a.sources
-	if a.spec != nil {
-		files = a.spec.Files()
+	if a.spec == nil {
+		return nil
 	}
-	if f, ok := files[filename]; ok {
+	if a.sources == nil {
+		a.sources = a.spec.Files()
+	}
+	if f, ok := a.sources[filename]; ok {
 		return f.Bytes
 	}
 	return nil
 }
 
 // forgetSpec lets go of the spec, which is large where there are many
-// instances, and keeps what errors show of it.
+// instances. What is said from now on is about none of its lines.
 func (a *app) forgetSpec() {
-	a.sources, a.spec = a.spec.Files(), nil
+	a.spec = nil
 }
 
 // options is what a spec is loaded with.

@@ -28,7 +28,7 @@ func commands() []command {
 	return []command{
 		validateCommand(), fmtCommand(), planCommand(), applyCommand(), destroyCommand(), driftCommand(),
 		showCommand(), graphCommand(),
-		stateListCommand(), stateShowCommand(), stateHistoryCommand(), stateRepairCommand(), unlockCommand(),
+		stateListCommand(), stateShowCommand(), stateRmCommand(), statePullCommand(), stateHistoryCommand(), stateRepairCommand(), unlockCommand(),
 		hostsListCommand(), hostsPingCommand(), hostsScanCommand(), hostsFactsCommand(), hostsAcceptCommand(),
 		explainCommand(), outputCommand(), versionCommand(), completionCommand(),
 	}

@@ -34,6 +34,9 @@ func diagnostic(p *page, d *hcl.Diagnostic, sources Sources) {
 	if s, ok := snippetOf(d, sources); ok {
 		s.show(p, d)
 		p.end()
+	} else if r := d.Subject; r != nil && r.Start.Line > 0 && strings.HasSuffix(r.Filename, ".hcl") {
+		p.sayf("  on %s line %d", r.Filename, r.Start.Line)
+		p.end()
 	}
 	if d.Detail != "" {
 		p.prose("", d.Detail)
@@ -82,8 +85,35 @@ func snippetOf(d *hcl.Diagnostic, sources Sources) (snippet, bool) {
 	}
 	s.upto = min(end-first, len(strings.Join(s.lines, "\n")))
 	s.from = min(s.from, s.upto)
+	s.shorten()
 	s.context = contextOf(src[:first])
 	return s, true
+}
+
+// longLine is how many bytes of a line of source are shown at most.
+const longLine = 240
+
+// shorten cuts what is too long to be read out of the lines, and keeps what is
+// meant.
+func (s *snippet) shorten() {
+	const dots = "..."
+	if n := s.from - longLine/3; len(s.lines[0]) > longLine && n > 0 {
+		for n > 0 && !utf8.RuneStart(s.lines[0][n]) {
+			n--
+		}
+		s.lines[0] = dots + s.lines[0][n:]
+		s.from, s.upto = s.from-n+len(dots), s.upto-n+len(dots)
+	}
+	for i, l := range s.lines {
+		if len(l) > longLine {
+			n := longLine
+			for n > 0 && !utf8.RuneStart(l[n]) {
+				n--
+			}
+			s.lines[i] = l[:n] + dots
+		}
+	}
+	s.upto = min(s.upto, len(strings.Join(s.lines, "\n")))
 }
 
 // contextOf is the header of the outermost block that is open at the end of

@@ -355,12 +355,13 @@ unstarted() {
 }
 
 # ended ID: waits for the end of an act; gives its output and its status. The
-# lock is held for as long as it runs.
+# lock is held for as long as it runs. One that is not there is made to be one
+# that has ended so: the shell of a cut connection may be about to start it.
 ended() {
 	_p=$R/acts/$1
 	w=interrupted
-	[ -e "$_p/lock" ] || return
-	same "$_p" && { flock -s 9; } 9<"$_p/lock"
+	[ ! -d "$R/acts" ] || mkdir -m 700 "$_p" 2>/dev/null || :
+	[ -e "$_p/lock" ] && same "$_p" && { flock -s 9; } 9<"$_p/lock"
 	_r=
 	{ IFS= read -r _r <"$_p/rc"; } 2>/dev/null
 	if [ -z "$_r" ]; then

@@ -297,13 +297,13 @@ func TestDetached(t *testing.T) {
 	if left := m.sh(t, "pgrep -fa 'sleep 123[45]' || true"); left != "" {
 		t.Errorf("left running: %s", left)
 	}
-	if left := m.sh(t, "find /run/kplan/acts -name stdin -o -name script -o -name env; systemctl list-units --all --no-legend 'kplan-*'"); left != "" {
+	if left := m.sh(t, "find /run/kplan/acts -name stdin -o -name script -o -name env | grep "+run+"; systemctl list-units --all --no-legend 'kplan-"+run+"*'"); left != "" {
 		t.Errorf("left: %s", left)
 	}
 	if err := third.Sign(t.Context(), host.Receipt{Lineage: lineage, Epoch: 1, Run: run}, nil); err != nil {
 		t.Error(err)
 	}
-	if left := m.sh(t, "ls /run/kplan/acts"); left != "" {
+	if left := m.sh(t, "ls /run/kplan/acts | grep "+run+" || true"); left != "" {
 		t.Errorf("left: %s", left)
 	}
 }
