@@ -177,7 +177,7 @@ func TestStale(t *testing.T) {
 	changes := []struct{ name, script string }{
 		{"file.conf", "mkdir -p -m 750 /etc/kplan-test && echo other > /etc/kplan-test/daemon.conf"},
 		{"directory.conf", "mkdir -p /etc/kplan-test && chmod 711 /etc/kplan-test"},
-		{"hosts_file.nodes", "echo '10.0.2.24 k8s-node2' >> /etc/hosts"},
+		{"hosts_file.nodes", "echo '10.0.2.15 k8s-node1' >> /etc/hosts"},
 		{"package.hello", "apt-get -qq install lab-hello=2.0-1 >/dev/null"},
 		{"sysctl.forward", "echo net.ipv4.ip_forward=0 > /etc/sysctl.d/60-kplan-net.ipv4.ip_forward.conf"},
 		{"service.daemon", "systemctl mask lab-daemon.service"},

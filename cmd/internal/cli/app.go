@@ -31,11 +31,12 @@ type app struct {
 	view    *view.View
 	signals *signals
 
-	dir     string               // where the spec is
-	spec    *dsl.Spec            // nil until one was loaded
-	sources map[string]*hcl.File // of the spec, as they are shown
-	streams []*view.Stream
-	quiet   bool // a stream takes the place of text
+	dir       string               // where the spec is
+	spec      *dsl.Spec            // nil until one was loaded
+	sources   map[string]*hcl.File // as they are shown, of the spec sourcesOf
+	sourcesOf *dsl.Spec
+	streams   []*view.Stream
+	quiet     bool // a stream takes the place of text
 }
 
 // enter finds the directory of the spec.
@@ -110,8 +111,8 @@ func (a *app) source(filename string) []byte {
 	if a.spec == nil {
 		return nil
 	}
-	if a.sources == nil {
-		a.sources = a.spec.Files()
+	if a.sourcesOf != a.spec {
+		a.sources, a.sourcesOf = a.spec.Files(), a.spec
 	}
 	if f, ok := a.sources[filename]; ok {
 		return f.Bytes
@@ -122,7 +123,7 @@ func (a *app) source(filename string) []byte {
 // forgetSpec lets go of the spec, which is large where there are many
 // instances. What is said from now on is about none of its lines.
 func (a *app) forgetSpec() {
-	a.spec = nil
+	a.spec, a.sources, a.sourcesOf = nil, nil, nil
 }
 
 // options is what a spec is loaded with.

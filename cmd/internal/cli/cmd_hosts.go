@@ -143,6 +143,7 @@ func forget(s *state.Snapshot, host string) {
 	for i := range s.Objects {
 		if i.Host == host {
 			delete(s.Objects, i)
+			delete(s.Owed, i)
 		}
 	}
 	for i := range s.Interrupted {

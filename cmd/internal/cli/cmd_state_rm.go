@@ -43,6 +43,7 @@ func stateRmCommand() command {
 				}
 				for _, i := range gone {
 					delete(snap.Objects, i)
+					delete(snap.Owed, i)
 					delete(snap.Interrupted, i)
 				}
 				if err := lease.Save(ctx, snap); err != nil {

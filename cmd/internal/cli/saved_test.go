@@ -1,0 +1,188 @@
+package cli
+
+import (
+	"crypto/rand"
+	"maps"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state/local"
+)
+
+const varied = twoHosts + `
+variable "list" {
+  type    = list(object({ port = number, tags = set(string) }))
+  default = [{ port = 80, tags = ["a"] }]
+}
+variable "any" { default = { a = [1, "x", null], big = 123456789012345678901234567890.5 } }
+variable "none" {
+  type    = map(string)
+  default = null
+}
+variable "token" {
+  type      = string
+  sensitive = true
+  default   = "canary-in-the-spec"
+}
+resource "file" "all" {
+  on      = host.web1
+  path    = "/etc/all"
+  content = jsonencode([var.list, var.any, var.none])
+}
+resource "file" "token" {
+  on                = host.web1
+  path              = "/etc/token"
+  sensitive_content = var.token
+}
+`
+
+// saved reads a plan file with the key of the site.
+func (s *site) saved(name string) (*plans.Plan, *plans.File) {
+	s.t.Helper()
+	key, err := local.New(filepath.Join(s.dir, ".kplan"), Version).Key(s.t.Context(), false)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	p, f, err := plans.Open(filepath.Join(s.dir, name), key, "")
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	return p, f
+}
+
+func (s *site) seal(name string, p *plans.Plan, f *plans.File) {
+	s.t.Helper()
+	key := make([]byte, 32)
+	_, _ = rand.Read(key)
+	b, err := plans.Encode(p, f, key)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	s.write(name, string(b))
+}
+
+func TestSavedPlanHoldsAll(t *testing.T) {
+	s := newSite(t, varied, "web1", "web2")
+	s.want(0, nil, "plan", "--out", "p", "--target", "host.web1")
+	p, f := s.saved("p")
+	base := p.Base()
+	if base.Spec != plans.FilesDigest(f.Sources) || base.State != plans.BytesDigest(f.State) || base.Lineage == "" {
+		t.Errorf("base: %+v", base)
+	}
+	if d, err := f.Meta.Digest(); err != nil || base.Variables != d {
+		t.Errorf("base: %+v, want variables %s, %v", base, d, err)
+	}
+	for _, name := range []string{"list", "any", "none", "greeting"} {
+		if v, ok := f.Meta.Variables[name]; !ok || !v.IsWhollyKnown() {
+			t.Errorf("variable %s: %#v", name, v)
+		}
+	}
+	if v := f.Meta.Variables["greeting"]; !v.RawEquals(cty.StringVal("hello")) {
+		t.Errorf("greeting is %#v", v)
+	}
+	if _, ok := f.Meta.Variables["token"]; ok || f.Meta.Secrets["var.token"] == "" {
+		t.Error("the sensitive variable is not only a digest")
+	}
+	for name, src := range f.Sources {
+		if strings.Contains(string(src), "canary") {
+			t.Errorf("%s holds a secret", name)
+		}
+	}
+	s.want(0, []string{"Apply complete! Resources: 3 added"}, "apply", "p")
+}
+
+func TestForeignPlan(t *testing.T) {
+	s := newSite(t, varied, "web1", "web2")
+	s.want(0, nil, "plan", "--out", "p")
+	p, f := s.saved("p")
+
+	// The same plan, sealed by another key.
+	s.seal("foreign", p, f)
+	s.want(6, []string{"--expect"}, "apply", "foreign")
+	s.want(6, nil, "show", "foreign")
+	s.want(6, nil, "apply", "--expect", strings.Repeat("0", 64), "foreign")
+
+	// Another plan that fits together, sealed by another key: only who names
+	// its digest gets it.
+	f.Sources = maps.Clone(f.Sources)
+	for name, src := range f.Sources {
+		f.Sources[name] = []byte(strings.ReplaceAll(string(src), "/etc/motd", "/etc/evil"))
+	}
+	c := p.Content()
+	c.Base.Spec = plans.FilesDigest(f.Sources)
+	evil, err := plans.New(c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.seal("evil", evil, f)
+	s.want(6, nil, "apply", "evil")
+	s.want(6, nil, "apply", "--expect", p.Digest(), "evil")
+	s.want(5, []string{"not what its sources give"}, "apply", "--expect", evil.Digest(), "evil")
+
+	s.want(0, []string{"Apply complete! Resources: 4 added"}, "apply", "--expect", p.Digest(), "foreign")
+}
+
+func TestStateRemoveAndPull(t *testing.T) {
+	s := newSite(t, twoHosts, "web1", "web2")
+	s.want(0, []string{"There is no state yet."}, "state", "pull")
+	s.want(0, nil, "apply", "--auto-approve")
+	pulled := s.want(0, []string{`"lineage"`, "file.motd@web1"}, "state", "pull")
+	held, err := os.ReadFile(filepath.Join(s.dir, ".kplan", "state.json"))
+	if err != nil || string(held) != pulled.stdout {
+		t.Errorf("state pull writes\n%s\nthe state is\n%s", pulled.stdout, held)
+	}
+	s.want(1, []string{"Nobody can be asked"}, "state", "rm", "file.motd@web1")
+	s.want(1, []string{"records nothing at file.nosuch"}, "state", "rm", "--auto-approve", "file.nosuch")
+	s.want(0, []string{"Forgot file.motd@web1"}, "state", "rm", "--auto-approve", "file.motd@web1")
+	s.want(0, []string{"file.motd@web2\n"}, "state", "list")
+	s.want(0, []string{"Apply complete! Resources: 0 added"}, "apply", "--auto-approve")
+	s.want(0, []string{"adopted"}, "state", "show", "file.motd@web1")
+}
+
+// TestNoSecretInDiagnostics puts a canary wherever a literal is sensitive, and
+// an error into the same line.
+func TestNoSecretInDiagnostics(t *testing.T) {
+	const hosts = "host \"web1\" { address = \"10.0.0.1\" }\n"
+	for name, spec := range map[string]string{
+		"attribute":   `resource "file" "x" { sensitive_content = ["canary"] }`,
+		"type":        "resource \"file\" \"x\" {\n  on = hosts\n  path = \"/x\"\n  sensitive_content = { a = \"canary\" }\n}",
+		"function":    "resource \"file\" \"x\" {\n  on = hosts\n  path = \"/x\"\n  sensitive_content = upper(\"canary\", local.nosuch)\n}",
+		"heredoc":     "resource \"file\" \"x\" {\n  on = hosts\n  path = \"/x\"\n  sensitive_content = <<-E\n    canary ${nosuch.x}\n  E\n}",
+		"default":     "variable \"v\" {\n  type = number\n  sensitive = true\n  default = \"canary\"\n}",
+		"connection":  "connection {\n  password = \"canary${nosuch.x}\"\n}",
+		"no quote":    "connection {\n  password = \"canary\n}",
+		"misspelled":  "connection {\n  pasword = \"canary\"\n}",
+		"output":      "output \"o\" {\n  sensitive = true\n  value = \"canary${nosuch.x}\"\n}",
+		"local":       "locals { l = \"canary${nosuch.x}\" }\nconnection { password = local.l }",
+		"call":        "locals { l = sensitive(\"canary\", nosuch.x) }",
+		"not text":    "connection {\n  password = \"canary\xff\"\n}",
+		"in one line": "connection { password = \"canary\" user = 1 }",
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := newSite(t, hosts+spec+"\n")
+			for _, args := range [][]string{{"validate"}, {"validate", "--json"}, {"plan", "--offline"}, {"plan", "--offline", "--json"}} {
+				a := s.want(1, nil, args...)
+				if strings.Contains(a.stdout+a.stderr, "canary") {
+					t.Errorf("kplan %s shows it:\n%s%s", strings.Join(args, " "), a.stdout, a.stderr)
+				}
+				if !strings.Contains(a.stdout+a.stderr, "main.kplan.hcl") {
+					t.Errorf("kplan %s names no place:\n%s%s", strings.Join(args, " "), a.stdout, a.stderr)
+				}
+			}
+		})
+	}
+	s := newSite(t, hosts+"variable \"v\" {\n  type = number\n  sensitive = true\n}\n")
+	s.write("x.auto.kplanvars.hcl", "v = \"canary\"\n")
+	if a := s.want(1, nil, "validate"); strings.Contains(a.stderr, "canary") {
+		t.Errorf("a file of values: %s", a.stderr)
+	}
+	s.write("x.auto.kplanvars.hcl", "v = upper(\"canary\")\n")
+	if a := s.want(1, nil, "validate"); strings.Contains(a.stderr, "canary") {
+		t.Errorf("a file of values: %s", a.stderr)
+	}
+}
