@@ -51,12 +51,11 @@ type blanker struct {
 func (b *blanker) all() {
 	bodies := map[string]*hclsyntax.Body{}
 	for name, src := range b.src {
-		parsed, diags := hclsyntax.ParseConfig(bytes.Clone(src), name, hcl.InitialPos)
-		if diags.HasErrors() {
+		if b.spec.broken[name] {
 			b.src[name] = blankLines(src, b.openNames())
 			continue
 		}
-		bodies[name] = parsed.Body.(*hclsyntax.Body)
+		bodies[name] = b.spec.files[name].Body.(*hclsyntax.Body)
 		for _, block := range bodies[name].Blocks {
 			if block.Type == "locals" && !b.spec.spread {
 				for _, a := range block.Body.Attributes {

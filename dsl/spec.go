@@ -24,6 +24,7 @@ type Spec struct {
 	from    source
 	budget  *guard.Budget
 	files   map[string]*hcl.File
+	broken  map[string]bool // by file: it could not be parsed, or not all of it
 
 	modules map[location]*module
 	root    *node
@@ -88,7 +89,7 @@ func Load(dir string, o Options) (*Spec, hcl.Diagnostics) {
 
 func newSpec(dir string, o Options) *Spec {
 	return &Spec{
-		options: o, dir: dir, budget: guard.NewBudget(), files: map[string]*hcl.File{},
+		options: o, dir: dir, budget: guard.NewBudget(), files: map[string]*hcl.File{}, broken: map[string]bool{},
 		modules: map[location]*module{}, given: map[string]given{}, reasons: map[valueID]*reasonWhy{},
 		hostIndex: map[string]int32{},
 	}
@@ -242,7 +243,7 @@ func (s *Spec) parse(mod *module, name string, c *collector) hcl.Diagnostics {
 	if f == nil {
 		return diags
 	}
-	s.files[shown] = f
+	s.files[shown], s.broken[shown] = f, diags.HasErrors()
 	if body, ok := f.Body.(*hclsyntax.Body); ok && !diags.HasErrors() {
 		c.file(body)
 	}

@@ -241,7 +241,7 @@ func (s *Spec) valueFile(name string, src []byte, err error) hcl.Diagnostics {
 			"Cannot read a file", "The file %s with values of variables cannot be read: %s.", name, reason(err))}
 	}
 	f, diags := guard.Parse(name, src, s.budget)
-	s.files[name] = f
+	s.files[name], s.broken[name] = f, diags.HasErrors()
 	body, ok := f.Body.(*hclsyntax.Body)
 	if diags.HasErrors() || !ok {
 		return diags

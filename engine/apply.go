@@ -240,8 +240,15 @@ func (r *run) walk(ctx context.Context) {
 	})
 	defer func() { close(over); stopper.Wait() }()
 	tasks, ids := r.tasks()
+	limits := map[string]int{}
+	for _, in := range r.insts {
+		for _, s := range in.Block.Semaphores {
+			limits[s.Name] = s.N
+		}
+	}
 	walk.Run(ctx, tasks, walk.Visitor{
 		Parallel: r.engine.Parallelism,
+		Limits:   limits,
 		Stop:     stop,
 		Visit:    func(ctx context.Context, i int) bool { return r.visit(ctx, ids[i]) },
 		Skip: func(i, cause int) {
@@ -274,6 +281,11 @@ func (r *run) tasks() (tasks []walk.Task, ids []int) {
 		if typ := r.types[r.nodes[i]]; typ != nil {
 			for _, sem := range typ.Semaphores() {
 				t.Holds = append(t.Holds, s.Addr.Host+" "+sem)
+			}
+		}
+		if in := r.inst(r.nodes[i]); in != nil {
+			for _, sem := range in.Block.Semaphores {
+				t.Holds = append(t.Holds, sem.Name)
 			}
 		}
 		tasks[s.ID-1], ids[s.ID-1] = t, i

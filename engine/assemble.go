@@ -39,7 +39,7 @@ func (d *derivation) assemble(c *plans.Content) {
 	a := &assembler{d: d, c: c, ends: make([][]plans.Node, d.graph.Len()), barrier: make([]bool, d.graph.Len()), next: 1}
 	for _, n := range d.graph.Order {
 		var after []plans.Node
-		if n < d.graph.Leftovers && d.changes[n] != nil && d.changes[n].Action != plans.NoOp {
+		if n < d.graph.Leftovers && d.changes[n] != nil && d.changes[n].Action != plans.NoOp && d.changes[n].Action != plans.Forget {
 			for _, m := range d.graph.After[n] {
 				after = append(after, a.waits(m)...)
 			}
@@ -50,6 +50,21 @@ func (d *derivation) assemble(c *plans.Content) {
 			after = append(after, a.ends[m]...)
 		}
 		a.ends[n] = compact(after)
+	}
+	a.forgets()
+}
+
+// forgets come last, as nothing waits for them: each after the step of the
+// instance that takes its object over, so that it has one record at any time.
+func (a *assembler) forgets() {
+	for n := a.d.graph.Instances; n < a.d.graph.Leftovers; n++ {
+		if c := a.d.changes[n]; c != nil && c.Action == plans.Forget {
+			var after []plans.Node
+			if heir, ok := a.d.claimant(n); ok && a.d.changes[heir] != nil && a.d.changes[heir].Step != 0 {
+				after = []plans.Node{a.d.changes[heir].Step}
+			}
+			a.step(n, after)
+		}
 	}
 }
 

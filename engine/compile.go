@@ -121,17 +121,17 @@ func (d *derivation) claims() {
 }
 
 // claimant is the instance that claims what leftover i is.
-func (d *derivation) claimant(i int) (string, bool) {
+func (d *derivation) claimant(i int) (node int, ok bool) {
 	rec, _ := d.recorded(i)
 	if d.types[i] == nil || rec.Attrs.Value == cty.NilVal || rec.Attrs.IsNull() {
-		return "", false
+		return 0, false
 	}
 	for _, what := range d.types[i].Claims(rec.Attrs.Value) {
 		if j, ok := d.owners[claim{d.addr(i).Host, what}]; ok {
-			return d.addr(j).String(), true
+			return j, true
 		}
 	}
-	return "", false
+	return 0, false
 }
 
 // keep turns deletes into forgets where something stays in the object that

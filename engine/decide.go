@@ -314,13 +314,13 @@ func (d *derivation) decideLeftover(i int) {
 	}
 	c := &plans.Change{Addr: a, Recorded: recordedObject(rec), Before: r.before, Sensitive: d.secrets[i], Origin: plans.Origin(rec.Origin)}
 	c.Action = plans.Forget
-	switch owner, claimed := d.claimant(i); {
+	switch heir, claimed := d.claimant(i); {
 	case t == nil:
 		c.Reason = "this version of kplan does not know its type"
 	case t.IsAct:
 		c.Before, c.Reason = c.Recorded, "what it did stays"
 	case claimed:
-		c.Reason = fmt.Sprintf("%s manages it now", owner)
+		c.Reason = fmt.Sprintf("%s manages it now", seenFrom(d.addr(heir), a.Host))
 	case !c.Before.Exists():
 		c.Before, c.Reason = c.Recorded, "it is gone already"
 	case rec.Origin == string(plans.Adopted):

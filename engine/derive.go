@@ -144,6 +144,18 @@ func unsupported(x *dsl.Expansion) (diags hcl.Diagnostics) {
 	for _, r := range x.Removed {
 		refuse("removed", r.Range)
 	}
+	blocks := map[*dsl.Resource]bool{}
+	for _, in := range x.Instances {
+		if in.Block.BecomeUser != "" && !blocks[in.Block] {
+			blocks[in.Block] = true
+			at := in.Block.DeclRange
+			diags = append(diags, problem{
+				summary: "Not supported by this version",
+				detail:  "This version of kplan does not act on become_user in a resource yet. Say it in the connection block; exec takes the argument user.",
+				at:      &at,
+			}.diag())
+		}
+	}
 	return diags
 }
 

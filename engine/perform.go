@@ -186,7 +186,7 @@ func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
 	s.readings[s.node].before, s.readings[s.node].raw = got, after
 	s.final[s.node] = visible(t, s.final[s.node], after, plans.NoOp)
 	if diags := s.insts[s.node].Postconditions(scope{s.derivation, s.final, false}, s.final[s.node]); diags.HasErrors() {
-		return diags
+		return errors.New(diags[0].Detail)
 	}
 	return s.conclude(ctx, state.Result{
 		Records: true, Object: s.record(s.node, got, s.change.Origin), Owes: s.owes(), Pays: t.RefreshWord() != "",

@@ -131,7 +131,7 @@ func (s *stepRun) evaluate() error {
 	if !known(t, want) {
 		v, diags := s.insts[s.node].Evaluate(scope{s.derivation, s.final, false})
 		if diags.HasErrors() {
-			return diags
+			return errors.New(diags[0].Detail)
 		}
 		want = v
 		plain := unmarked(want)
@@ -146,7 +146,7 @@ func (s *stepRun) evaluate() error {
 		}
 	}
 	if diags := s.insts[s.node].Preconditions(scope{s.derivation, s.final, false}); diags.HasErrors() {
-		return diags
+		return errors.New(diags[0].Detail)
 	}
 	s.final[s.node] = want
 	s.want = unmarked(want)

@@ -4,7 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 root=$PWD
-lab() { go run "$root/test/lab/cmd/lab" "$@"; }
+go build -o bin/lab ./test/lab/cmd/lab # and not `go run`, which hides exit statuses
+lab() { "$root/bin/lab" "$@"; }
 
 say() { printf '\n\033[1m== %s\033[0m\n' "$*"; }
 [ -t 1 ] || say() { printf '\n== %s\n' "$*"; }

@@ -130,7 +130,9 @@ func TestTripsToAct(t *testing.T) {
 		o := newObject(t, c.typ, c.want)
 		var took time.Duration
 		undo := []host.Op{
-			host.Remove{Path: "/opt/kplan-law/f"}, host.Remove{Path: "/opt/kplan-law/d"}, host.Remove{Path: "/opt/kplan-law/x"},
+			host.Remove{Path: "/opt/kplan-law/f"},
+			host.Remove{Path: "/opt/kplan-law/d"},
+			host.Remove{Path: "/opt/kplan-law/x"},
 			host.Run{Argv: []string{"apt-get", "-qq", "remove", "lab-hello"}},
 		}
 		tries := 0

@@ -302,7 +302,8 @@ keep() {
 keeping() {
 	umask 077
 	cat >"$1" || return
-	[ "$(stat -c %s "$1")" = "$2" ] || exit 99
+	_s=$(stat -c %s "$1") || return # who gave the act up removed it
+	[ "$_s" = "$2" ] || exit 99
 }
 
 # detach ID UNIT LINEAGE SCRIPT ENV STDIN: starts an act once, waits for it.

@@ -16,7 +16,7 @@ type Task struct {
 	// Lane admits one task at a time; "" marks a barrier, which ends by itself
 	// once what it waits for has ended, and is never visited.
 	Lane string
-	// Holds are semaphores that the task takes; each admits one.
+	// Holds are semaphores that the task takes.
 	Holds []string
 }
 
@@ -36,6 +36,9 @@ type Visitor struct {
 	Stop <-chan struct{}
 	// Parallel bounds the tasks that run at once; at least 1.
 	Parallel int
+	// Limits say how many tasks a semaphore admits at once; 1 where it is not
+	// named.
+	Limits map[string]int
 }
 
 // Run walks the tasks and returns when all have been visited or skipped and
@@ -51,7 +54,7 @@ func Run(ctx context.Context, tasks []Task, v Visitor) {
 		next:    make([][]int, len(tasks)),
 		length:  make([]int, len(tasks)),
 		cause:   make([]int, len(tasks)),
-		taken:   map[string]bool{},
+		taken:   map[string]int{},
 		waiting: map[string][]int{},
 		ended:   make(chan end),
 	}
@@ -73,7 +76,7 @@ type walker struct {
 	cause   []int   // first failed task before each; Never where there is none
 
 	ready   []int            // heap
-	taken   map[string]bool  // lanes and semaphores in use
+	taken   map[string]int   // lanes and semaphores in use: by how many
 	waiting map[string][]int // ready tasks set aside until one is free
 	running int
 	ended   chan end
@@ -160,9 +163,9 @@ func (w *walker) start(ctx context.Context) {
 			w.waiting[busy] = append(w.waiting[busy], i)
 			continue
 		}
-		w.taken[laneKey(w.tasks[i])] = true
+		w.taken[laneKey(w.tasks[i])]++
 		for _, s := range w.tasks[i].Holds {
-			w.taken[s] = true
+			w.taken[s]++
 		}
 		w.pending[i] = -1
 		w.running++
@@ -175,11 +178,11 @@ func laneKey(t Task) string { return "\x00lane " + t.Lane }
 // busy names a lane or semaphore that task i has to wait for.
 func (w *walker) busy(i int) (string, bool) {
 	t := w.tasks[i]
-	if k := laneKey(t); w.taken[k] {
+	if k := laneKey(t); w.taken[k] > 0 {
 		return k, true
 	}
 	for _, s := range t.Holds {
-		if w.taken[s] {
+		if w.taken[s] >= max(w.v.Limits[s], 1) {
 			return s, true
 		}
 	}
@@ -189,7 +192,7 @@ func (w *walker) busy(i int) (string, bool) {
 func (w *walker) release(i int) {
 	t := w.tasks[i]
 	for _, k := range append([]string{laneKey(t)}, t.Holds...) {
-		delete(w.taken, k)
+		w.taken[k]--
 		for _, j := range w.waiting[k] {
 			heap.Push(w, j)
 		}

@@ -1,6 +1,4 @@
-// Package labtest tries connections on real machines: OpenSSH, systemd, sudo,
-// su, a restart. It runs with KPLAN_LAB=1 only, as it takes a minute.
-package labtest
+package conn_test
 
 import (
 	"context"
@@ -21,26 +19,28 @@ import (
 	"github.com/kplan/kplan/test/wire"
 )
 
+// TestMain runs the tests in the lab's network where KPLAN_LAB=1 asks for it.
 func TestMain(m *testing.M) {
-	if os.Getenv("KPLAN_LAB") == "" {
-		fmt.Println("conn/labtest: KPLAN_LAB is not set")
-		return
+	if os.Getenv("KPLAN_LAB") != "" {
+		lab.Main(m)
 	}
-	lab.Main(m)
+	os.Exit(m.Run())
 }
 
-const lineage = "3f0c9a52-9f5b-4a4e-8a3c-2f3d1f6f1c11"
-
-// target is one machine of the lab, behind a proxy, and who logs in.
-type target struct {
+// real is one machine of the lab, behind a proxy, and who logs in. Tests with it
+// are of OpenSSH, systemd, sudo, su, a restart.
+type real struct {
 	*lab.Machine
 	proxy    *wire.Proxy
 	endpoint ssh.Endpoint
 	options  conn.Options
 }
 
-func newTarget(t *testing.T, user string) *target {
+func newReal(t *testing.T, user string) *real {
 	t.Helper()
+	if os.Getenv("KPLAN_LAB") == "" {
+		t.Skip("KPLAN_LAB is not set")
+	}
 	l := lab.Open(t)
 	m := l.Machines()[0]
 	key, err := os.ReadFile(l.Key())
@@ -56,12 +56,12 @@ func newTarget(t *testing.T, user string) *target {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = proxy.Close() })
-	return &target{Machine: m, proxy: proxy, endpoint: ssh.Endpoint{
+	return &real{Machine: m, proxy: proxy, endpoint: ssh.Endpoint{
 		Host: m.Address, User: user, Keys: []ssh.Key{{Name: "lab", PEM: key}}, KnownHosts: known,
 	}}
 }
 
-func (m *target) try(t *testing.T) (*conn.Session, error) {
+func (m *real) try(t *testing.T) (*conn.Session, error) {
 	t.Helper()
 	client, err := ssh.Dial(t.Context(), m.endpoint, m.proxy.Dial)
 	if err != nil {
@@ -79,7 +79,7 @@ func (m *target) try(t *testing.T) (*conn.Session, error) {
 	return s, err
 }
 
-func (m *target) open(t *testing.T) *conn.Session {
+func (m *real) open(t *testing.T) *conn.Session {
 	t.Helper()
 	s, err := m.try(t)
 	if err != nil {
@@ -88,7 +88,7 @@ func (m *target) open(t *testing.T) *conn.Session {
 	return s
 }
 
-func (m *target) claimed(t *testing.T, run string) *conn.Session {
+func (m *real) claimed(t *testing.T, run string) *conn.Session {
 	t.Helper()
 	s := m.open(t)
 	if err := s.Claim(t.Context(), host.Fence{Lineage: lineage, Epoch: 1, Run: run}); err != nil {
@@ -98,7 +98,7 @@ func (m *target) claimed(t *testing.T, run string) *conn.Session {
 }
 
 // sh runs a script on the machine, beside SSH.
-func (m *target) sh(t *testing.T, script string) string {
+func (m *real) sh(t *testing.T, script string) string {
 	t.Helper()
 	out, err := m.Exec(t.Context(), script)
 	if err != nil {
@@ -120,10 +120,10 @@ func read(t *testing.T, s *conn.Session, ops ...host.Op) (res []host.Result) {
 }
 
 // Reading a machine leaves no trace on it, and costs two round trips.
-func TestReadingLeavesNoTrace(t *testing.T) {
+func TestLabReadingLeavesNoTrace(t *testing.T) {
 	for _, user := range []string{"root", "ops2"} {
 		t.Run(user, func(t *testing.T) {
-			m := newTarget(t, user)
+			m := newReal(t, user)
 			m.options.Become.Method = conn.Sudo
 			before, err := m.Snapshot(t.Context())
 			if err != nil {
@@ -178,7 +178,7 @@ func TestReadingLeavesNoTrace(t *testing.T) {
 	}
 }
 
-func TestBecome(t *testing.T) {
+func TestLabBecome(t *testing.T) {
 	for name, test := range map[string]struct {
 		user   string
 		become conn.Become
@@ -193,7 +193,7 @@ func TestBecome(t *testing.T) {
 		"root":                {user: "root", become: conn.Become{Method: conn.Sudo}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			m := newTarget(t, test.user)
+			m := newReal(t, test.user)
 			m.options.Become = test.become
 			s, err := m.try(t)
 			if test.want != "" {
@@ -212,8 +212,8 @@ func TestBecome(t *testing.T) {
 	}
 }
 
-func TestRequireTTY(t *testing.T) {
-	m := newTarget(t, "ops2")
+func TestLabRequireTTY(t *testing.T) {
+	m := newReal(t, "ops2")
 	m.sh(t, "echo 'Defaults requiretty' >/etc/sudoers.d/zz-tty")
 	defer m.sh(t, "rm /etc/sudoers.d/zz-tty")
 	m.options.Become.Method = conn.Sudo
@@ -224,8 +224,8 @@ func TestRequireTTY(t *testing.T) {
 
 // A detached act is a unit of systemd's, which neither a cut connection nor the
 // end of sudo ends.
-func TestDetached(t *testing.T) {
-	m := newTarget(t, "ops2")
+func TestLabDetached(t *testing.T) {
+	m := newReal(t, "ops2")
 	m.options.Become.Method = conn.Sudo
 	run := fmt.Sprintf("r%d", time.Now().UnixNano())
 	s := m.claimed(t, run)
@@ -309,8 +309,8 @@ func TestDetached(t *testing.T) {
 }
 
 // A restart takes the act with it; who comes back sees that.
-func TestReboot(t *testing.T) {
-	m := newTarget(t, "root")
+func TestLabReboot(t *testing.T) {
+	m := newReal(t, "root")
 	run := fmt.Sprintf("r%d", time.Now().UnixNano())
 	s := m.claimed(t, run)
 	before, err := s.Contact(t.Context())
@@ -349,8 +349,8 @@ func TestReboot(t *testing.T) {
 	}
 }
 
-func TestWrongHostKey(t *testing.T) {
-	m := newTarget(t, "root")
+func TestLabWrongHostKey(t *testing.T) {
+	m := newReal(t, "root")
 	m.endpoint.HostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 	_, err := m.try(t)
 	var refused *ssh.HostKeyError

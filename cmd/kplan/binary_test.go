@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"math"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// binary is the real program, built once for the tests that measure it.
+var binary = sync.OnceValues(func() (string, error) {
+	dir, err := os.MkdirTemp("", "kplan-test-")
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, "kplan")
+	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
+	if err != nil {
+		return "", fmt.Errorf("%w: %s", err, out)
+	}
+	return path, nil
+})
+
+// cost is what a run of the program took.
+type cost struct {
+	code   int
+	stderr string
+	wall   time.Duration
+	cpu    time.Duration
+	peak   int64 // resident memory, in bytes
+}
+
+func (c cost) String() string {
+	return fmt.Sprintf("%.2f s, %.2f s of CPU, %d MiB", c.wall.Seconds(), c.cpu.Seconds(), c.peak>>20)
+}
+
+// measured runs the program in a directory with a spec. Its output goes to
+// /dev/null.
+func measured(tb testing.TB, spec string, args ...string) cost {
+	tb.Helper()
+	path, err := binary()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	dir := tb.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "main.kplan.hcl"), []byte(spec), 0o600); err != nil {
+		tb.Fatal(err)
+	}
+	var stderr bytes.Buffer
+	cmd := exec.Command(path, args...)
+	cmd.Dir, cmd.Stderr, cmd.Env = dir, &stderr, []string{"LANG=C.UTF-8"}
+	start := time.Now()
+	_ = cmd.Run() // the exit code says it
+	c := cost{code: cmd.ProcessState.ExitCode(), stderr: stderr.String(), wall: time.Since(start)}
+	c.cpu = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
+	if u, ok := cmd.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		c.peak = u.Maxrss << 10
+	}
+	return c
+}
+
+// TestHostileInput gives the program what would make a parser or an evaluator
+// without limits die. Each is an error in words, within a second and 200 MiB.
+func TestHostileInput(t *testing.T) {
+	var laughs strings.Builder
+	laughs.WriteString("locals {\n  l0 = \"ha\"\n")
+	for i := range 40 {
+		fmt.Fprintf(&laughs, "  l%d = [%s]\n", i+1, strings.TrimSuffix(strings.Repeat(fmt.Sprintf("local.l%d, ", i), 10), ", "))
+	}
+	laughs.WriteString("}\noutput \"o\" { value = local.l40 }\n")
+	for name, in := range map[string]struct{ spec, says string }{
+		"brackets":      {"locals { a = " + strings.Repeat("[", 200<<10), "nested too deep"},
+		"laughs":        {laughs.String(), "more than 1,000,000 elements"},
+		"outside":       {"locals { a = file(\"../../etc/shadow\") }\noutput \"o\" { value = local.a }\n", "outside"},
+		"long line":     {"locals { a = \"" + strings.Repeat("x", 2<<20) + "\" }\noutput \"o\" { value = local.a + nosuch.b }\n", "nosuch"},
+		"long, unended": {"locals { a = \"" + strings.Repeat("x", 2<<20), "main.kplan.hcl line 1"},
+		"not UTF-8":     {"locals { a = \"\xff\xfe\" }\n", "Not UTF-8"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := measured(t, in.spec, "plan", "--offline")
+			t.Log(c)
+			if c.code != 1 || !strings.Contains(c.stderr, "Error: ") || !strings.Contains(c.stderr, in.says) {
+				t.Errorf("status %d, says not %q:\n%.2000s", c.code, in.says, c.stderr)
+			}
+			if len(c.stderr) > 4<<10 {
+				t.Errorf("the error has %d bytes: %.500s…", len(c.stderr), c.stderr)
+			}
+			if c.cpu > time.Second || c.peak > 200<<20 {
+				t.Errorf("it took %s", c)
+			}
+		})
+	}
+}
+
+// scaleSpec is n hosts, a multiple of 50, with twenty resources each, in chains
+// of ten with one barrier over all hosts between them.
+func scaleSpec(n int) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, `
+host "node" {
+  for_each = { for i in flatten([for a in range(%d) : [for b in range(50) : 50 * a + b]]) : format("n%%05d", i) => cidrhost("10.0.0.0/8", i + 1) }
+  name     = each.key
+  address  = each.value
+}
+`, n/50)
+	for k := range 20 {
+		after := fmt.Sprintf("file.f%d", k-1)
+		switch k {
+		case 0:
+			after = ""
+		case 10:
+			after = "all.file.f9"
+		}
+		fmt.Fprintf(&b, "resource \"file\" \"f%d\" {\n  on = hosts\n  path = \"/etc/f%d\"\n  content = \"%d on ${each.host.name}\\n\"\n  depends_on = [%s]\n}\n", k, k, k, after)
+	}
+	return b.String()
+}
+
+// BenchmarkPlanOffline is the whole program planning 1,000, 10,000 and 100,000
+// instances, text and all: seconds, peak resident memory, and the exponent with
+// which time grows from a size to the next.
+func BenchmarkPlanOffline(b *testing.B) {
+	before := 0.0
+	for _, hosts := range []int{50, 500, 5000} {
+		b.Run(fmt.Sprintf("instances=%d", 20*hosts), func(b *testing.B) {
+			var wall, cpu time.Duration
+			var peak int64
+			spec := scaleSpec(hosts)
+			for b.Loop() {
+				c := measured(b, spec, "plan", "--offline")
+				if c.code != 0 {
+					b.Fatal(c.stderr)
+				}
+				wall, cpu, peak = wall+c.wall, cpu+c.cpu, max(peak, c.peak)
+			}
+			mean := cpu.Seconds() / float64(b.N)
+			b.ReportMetric(wall.Seconds()/float64(b.N), "s/plan")
+			b.ReportMetric(mean, "cpu-s/plan")
+			b.ReportMetric(float64(peak)/(1<<20), "peak-MiB")
+			if before > 0 {
+				b.ReportMetric(math.Log10(mean/before), "exponent")
+			}
+			before = mean
+			if peak > 500<<20 {
+				b.Errorf("%d MiB at the peak, 500 at most", peak>>20)
+			}
+		})
+	}
+}

@@ -1,0 +1,161 @@
+package graph
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/dsl/addr"
+)
+
+func res(name string) addr.Resource { return addr.Resource{Type: "file", Name: name} }
+
+// on makes the instances of resources on hosts, in order; needs are given by
+// name, "all NAME" for those of all hosts.
+func on(hosts []string, resources ...[]string) (out []*dsl.Instance) {
+	for _, r := range resources {
+		for _, h := range hosts {
+			in := &dsl.Instance{Addr: addr.Instance{Resource: res(r[0]), Host: h}}
+			for _, n := range r[1:] {
+				need := dsl.Need{Resource: res(n), Host: h}
+				if len(n) > 4 && n[:4] == "all " {
+					need = dsl.Need{Resource: res(n[4:])}
+				}
+				in.Needs = append(in.Needs, need)
+			}
+			out = append(out, in)
+		}
+	}
+	return out
+}
+
+func none(addr.Instance) []string { return nil }
+
+func TestOrder(t *testing.T) {
+	insts := on([]string{"a", "b"}, []string{"c", "all b"}, []string{"b", "a"}, []string{"a"})
+	g, err := Build(insts, nil, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	place := make([]int, g.Len())
+	for p, n := range g.Order {
+		place[n] = p
+	}
+	for n, after := range g.After {
+		for _, m := range after {
+			if place[m] >= place[n] {
+				t.Errorf("node %d comes before %d, which it waits for", n, m)
+			}
+		}
+	}
+	if again, _ := Build(insts, nil, none); !slices.Equal(again.Order, g.Order) {
+		t.Errorf("two orders of one graph: %v and %v", g.Order, again.Order)
+	}
+}
+
+// n instances that wait for m cost n+m edges.
+func TestGroupsKeepEdgesFew(t *testing.T) {
+	var hosts []string
+	for i := range 200 {
+		hosts = append(hosts, fmt.Sprint("h", i))
+	}
+	g, err := Build(on(hosts, []string{"a"}, []string{"b", "all a"}), nil, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	edges := 0
+	for _, after := range g.After {
+		edges += len(after)
+	}
+	if edges != 400 {
+		t.Errorf("%d edges, want 400", edges)
+	}
+}
+
+func TestKeys(t *testing.T) {
+	key := addr.StringKey("x")
+	insts := []*dsl.Instance{
+		{Addr: addr.Instance{Resource: res("a"), Key: key, Host: "h"}},
+		{Addr: addr.Instance{Resource: res("a"), Key: addr.StringKey("y"), Host: "h"}},
+		{Addr: addr.Instance{Resource: res("b"), Host: "h"}, Needs: []dsl.Need{{Resource: res("a"), Key: &key, Host: "h"}}},
+		{Addr: addr.Instance{Resource: res("c"), Host: "h"}, Needs: []dsl.Need{{Resource: res("none"), Host: "h"}}},
+	}
+	g, err := Build(insts, nil, none)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(g.After[2], []int{0}) || len(g.After[3]) != 0 {
+		t.Errorf("after: %v", g.After)
+	}
+}
+
+func TestCycles(t *testing.T) {
+	tests := []struct {
+		name      string
+		resources [][]string
+		want      []string // the cycle, in order
+	}{
+		{"itself", [][]string{{"a", "a"}}, []string{"file.a@h"}},
+		{"two", [][]string{{"a", "b"}, {"b", "a"}}, []string{"file.a@h", "file.b@h"}},
+		{"the shorter of two", [][]string{{"a", "b"}, {"b", "c"}, {"c", "a"}, {"d", "e"}, {"e", "d"}}, []string{"file.d@h", "file.e@h"}},
+		{"with a tail", [][]string{{"x", "a"}, {"a", "b"}, {"b", "a"}}, []string{"file.a@h", "file.b@h"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			insts := on([]string{"h"}, tt.resources...)
+			_, err := Build(insts, nil, none)
+			var cycle *CycleError
+			if !errors.As(err, &cycle) {
+				t.Fatalf("error %v, want a cycle", err)
+			}
+			var got []string
+			for _, e := range cycle.Edges {
+				got = append(got, insts[e.From].Addr.String())
+				if NeedString(e.Need) != NeedString(dsl.Need{Resource: insts[e.To].Addr.Resource, Host: "h"}) {
+					t.Errorf("the edge to %s has the need %s", insts[e.To].Addr, NeedString(e.Need))
+				}
+			}
+			if !slices.Equal(got, tt.want) {
+				t.Errorf("cycle %v, want %v", got, tt.want)
+			}
+		})
+	}
+}
+
+// A cycle through groups names instances only.
+func TestCycleThroughAll(t *testing.T) {
+	insts := on([]string{"h", "i"}, []string{"a", "all b"}, []string{"b", "all a"})
+	_, err := Build(insts, nil, none)
+	var cycle *CycleError
+	if !errors.As(err, &cycle) || len(cycle.Edges) != 2 {
+		t.Fatalf("error %v", err)
+	}
+}
+
+// Leftovers go the other way: after those that stood on them, leftovers or
+// instances.
+func TestLeftovers(t *testing.T) {
+	insts := on([]string{"h"}, []string{"live"})
+	left := []Leftover{
+		{Addr: addr.Instance{Resource: res("base"), Host: "h"}},
+		{Addr: addr.Instance{Resource: res("top"), Host: "h"}, Needs: []string{"file.base@h"}},
+		{Addr: addr.Instance{Resource: res("far"), Host: "i"}, Needs: []string{"file.base@*"}},
+	}
+	g, err := Build(insts, left, func(a addr.Instance) []string {
+		if a.Name == "live" {
+			return []string{"file.base@h"}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	base := 1
+	for _, before := range []int{0, 2, 3} {
+		if slices.Index(g.Order, before) > slices.Index(g.Order, base) {
+			t.Errorf("node %d comes after the leftover that it stood on", before)
+		}
+	}
+}
