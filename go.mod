@@ -16,17 +16,15 @@ require (
 	gonum.org/v1/gonum v0.17.0
 )
 
-require github.com/hashicorp/terraform-json v0.29.0 // indirect
+require github.com/hashicorp/terraform-json v0.29.0
 
 require (
-	github.com/apparentlymart/go-cidr v1.1.1
 	github.com/apparentlymart/go-textseg/v15 v15.0.0 // indirect
 	github.com/apparentlymart/go-textseg/v17 v17.0.1 // indirect
 	github.com/bmatcuk/doublestar/v4 v4.10.4
 	github.com/creack/pty v1.1.24
 	github.com/mitchellh/go-wordwrap v1.0.1 // indirect
 	github.com/rogpeppe/go-internal v1.16.0
-	github.com/skeema/knownhosts v1.3.3
 	github.com/zclconf/go-cty-yaml v1.2.0
 	golang.org/x/mod v0.41.0 // indirect
 	golang.org/x/sync v0.24.0 // indirect

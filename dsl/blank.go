@@ -100,9 +100,10 @@ func (b *blanker) block(block *hclsyntax.Block) {
 		b.body(body, shown, []string{"precondition"})
 	case "connection", "bootstrap":
 		shown := slices.DeleteFunc(slices.Clone(connectionArgs), func(n string) bool { return secretArgs[n] })
-		b.body(body, shown, []string{"bootstrap"})
+		b.body(body, misspelled(body, shown, connectionArgs), []string{"bootstrap"})
 	case "host":
-		b.body(body, append([]string{"for_each"}, hostArgs...), []string{"connection"})
+		shown := append([]string{"for_each"}, hostArgs...)
+		b.body(body, misspelled(body, shown, slices.Concat(shown, connectionArgs)), []string{"connection"})
 	case "resource":
 		b.resource(block)
 	case "module":
@@ -125,17 +126,29 @@ func sensitiveBlock(body *hclsyntax.Body) bool {
 }
 
 func (b *blanker) resource(block *hclsyntax.Block) {
-	shown := slices.Clone(metaArgs)
+	shown, all := slices.Clone(metaArgs), slices.Clone(metaArgs)
 	if len(block.Labels) > 0 {
 		if sch, ok := b.spec.options.Types.Schema(block.Labels[0]); ok {
 			for _, a := range sch.Attributes {
+				all = append(all, a.Name)
 				if !a.Sensitive {
 					shown = append(shown, a.Name)
 				}
 			}
 		}
 	}
-	b.body(block.Body, shown, []string{"lifecycle", "retry", "precondition", "postcondition"})
+	b.body(block.Body, misspelled(block.Body, shown, all), []string{"lifecycle", "retry", "precondition", "postcondition"})
+}
+
+// misspelled adds to the shown names what is written in the body for one of
+// them, as far as names that are alike tell.
+func misspelled(body *hclsyntax.Body, shown, all []string) []string {
+	for name := range body.Attributes {
+		if !slices.Contains(all, name) && slices.Contains(shown, nearest(name, all)) {
+			shown = append(shown, name)
+		}
+	}
+	return shown
 }
 
 // arguments are those of a call that its module does not take for sensitive.

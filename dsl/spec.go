@@ -198,13 +198,13 @@ func (s *Spec) module(loc location, asked hcl.Range, root bool) (*module, hcl.Di
 	}
 	if err != nil {
 		if loc.embedded && errors.Is(err, fs.ErrNotExist) {
-			return nil, hcl.Diagnostics{errorAt(asked, "Unknown module", "This version of kplan has no module %q. `kplan modules list` shows those it has.", loc.path)}
+			return nil, hcl.Diagnostics{errorAt(asked, "Unknown module", "This version of kplan has no module %q.", loc.path)}
 		}
 		return nil, hcl.Diagnostics{errorAt(asked, "Cannot read the module", "%s cannot be read: %s.", what, reason(err))}
 	}
 	names = specFiles(names)
 	if len(names) == 0 {
-		return nil, hcl.Diagnostics{errorAt(asked, "No spec", "%s holds no file that ends with %s. `kplan init` writes a first one.", what, suffix)}
+		return nil, hcl.Diagnostics{errorAt(asked, "No spec", "%s holds no file that ends with %s, such as main%s.", what, suffix, suffix)}
 	}
 	mod := newModule(loc, root)
 	s.modules[loc] = mod

@@ -1,6 +1,9 @@
 package dsl
 
 import (
+	"slices"
+	"sync"
+
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
@@ -73,12 +76,12 @@ func evalIn(e *expr, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 // scrubbed takes from diagnostics what could show a sensitive value: the
 // expression with its values, and the text of an error about marked ones.
 func scrubbed(e *expr, ctx *hcl.EvalContext, diags hcl.Diagnostics) hcl.Diagnostics {
-	marked := e.secret
-	for _, t := range e.Variables() {
-		if v, d := t.TraverseAbs(ctx); d.HasErrors() || v.ContainsMarked() {
-			marked = true
-		}
-	}
+	marked := sync.OnceValue(func() bool { // walks what the expression uses, which can be large
+		return e.secret || slices.ContainsFunc(e.Variables(), func(t hcl.Traversal) bool {
+			v, d := t.TraverseAbs(ctx)
+			return d.HasErrors() || v.ContainsMarked()
+		})
+	})
 	out := make(hcl.Diagnostics, len(diags))
 	for i, d := range diags {
 		c := *d
@@ -86,7 +89,7 @@ func scrubbed(e *expr, ctx *hcl.EvalContext, diags hcl.Diagnostics) hcl.Diagnost
 		if c.Subject == nil {
 			c.Subject = &e.rng
 		}
-		if marked && showsValues[c.Summary] {
+		if showsValues[c.Summary] && marked() {
 			c.Detail = "(the argument is sensitive)"
 		}
 		out[i] = &c

@@ -20,6 +20,7 @@ var binary = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", err
 	}
+	built = dir
 	path := filepath.Join(dir, "kplan")
 	out, err := exec.Command("go", "build", "-o", path, ".").CombinedOutput()
 	if err != nil {
@@ -27,6 +28,18 @@ var binary = sync.OnceValues(func() (string, error) {
 	}
 	return path, nil
 })
+
+// built is the directory of the binary; "" where none was asked for.
+var built string
+
+// tests are the tests of this package, and the removal of what they built.
+type tests struct{ *testing.M }
+
+// Run runs the tests.
+func (t tests) Run() int {
+	defer func() { _ = os.RemoveAll(built) }()
+	return t.M.Run()
+}
 
 // cost is what a run of the program took.
 type cost struct {

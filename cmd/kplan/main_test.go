@@ -9,7 +9,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"kplan": main})
+	testscript.Main(tests{m}, map[string]func(){"kplan": main})
 }
 
 var update = flag.Bool("update", false, "rewrite what the scripts compare with")

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -118,6 +119,18 @@ func (a *app) source(filename string) []byte {
 		return f.Bytes
 	}
 	return nil
+}
+
+// many is the number of instances from which on memory is scarcer than time.
+const many = 10_000
+
+// frugal trades time for memory where there are many instances: they and their
+// plan stand in memory as one heap of small values, and the collector's default
+// would let as much garbage again stand beside it. The user's GOGC goes before.
+func (a *app) frugal() {
+	if e, _ := a.spec.Expand(); e != nil && len(e.Instances) > many && a.getenv("GOGC") == "" {
+		debug.SetGCPercent(40)
+	}
 }
 
 // forgetSpec lets go of the spec, which is large where there are many

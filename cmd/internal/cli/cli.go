@@ -9,7 +9,6 @@ import (
 	"context"
 	"io"
 	"os"
-	"runtime/debug"
 
 	"github.com/kplan/kplan/cmd/internal/view"
 	"github.com/kplan/kplan/engine"
@@ -34,7 +33,6 @@ type Env struct {
 
 // Main runs the command that the arguments name and returns its exit code.
 func Main(ctx context.Context, env Env) int {
-	frugal()
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	sig := newSignals(cancel)
@@ -87,15 +85,6 @@ func Main(ctx context.Context, env Env) int {
 		return a.fail(problem("The result cannot be written", "Standard output does not take it: "+err.Error()+"."))
 	}
 	return code
-}
-
-// frugal trades time for memory: a plan of a hundred thousand instances stands
-// in memory as one heap of small values, and the collector's default would let
-// as much garbage again stand beside it. The user's GOGC goes before.
-func frugal() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(40)
-	}
 }
 
 func newView(env Env, c *common) *view.View {

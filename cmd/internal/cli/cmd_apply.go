@@ -175,6 +175,7 @@ func (a *app) derive(r *reporter, in engine.PlanInput, saved *plans.Plan, file *
 	if diags.HasErrors() {
 		return nil, code
 	}
+	a.frugal()
 	planned, diags := a.engine(r).Derive(in, saved)
 	code = worst(code, a.show(diags))
 	if diags.HasErrors() {
@@ -188,6 +189,7 @@ func (a *app) derive(r *reporter, in engine.PlanInput, saved *plans.Plan, file *
 // nothing to do or it was not approved.
 func (a *app) planNow(ctx context.Context, r *reporter, in engine.PlanInput, o applyOptions) (*engine.Planned, int) {
 	in.Spec = a.spec
+	a.frugal()
 	planned, diags := a.engine(r).Plan(ctx, in)
 	r.progress.Close()
 	if planned != nil && planned.Plan != nil && !diags.HasErrors() {

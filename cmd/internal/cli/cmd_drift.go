@@ -43,6 +43,7 @@ func runDrift(ctx context.Context, a *app, r *reporter, asJSON, all bool) int {
 	}
 	defer func() { _ = release() }()
 	in.Spec = a.spec
+	a.frugal()
 	planned, diags := a.engine(r).Plan(ctx, in)
 	defer planned.Close()
 	r.progress.Close()

@@ -101,7 +101,7 @@ func hostsAcceptCommand() command {
 		define: func(f *flags) func(context.Context, *app, []string) int {
 			approve := f.Bool("auto-approve", "do not ask")
 			return func(ctx context.Context, a *app, args []string) int {
-				lease, err := a.backendOf().Lock(ctx, a.common.lockTimeout, a.holder())
+				lease, err := a.existing(ctx)
 				if err != nil {
 					return a.fail(err)
 				}

@@ -3,8 +3,13 @@ package cli
 import (
 	"context"
 	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
 	"time"
 
+	"github.com/kplan/kplan/cmd/internal/view"
 	"github.com/kplan/kplan/dsl"
 	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/modules/host"
@@ -22,15 +27,23 @@ func hostsPingCommand() command {
 					return code
 				}
 				var rows [][]string
+				var hints []string
 				for _, c := range a.contact(ctx, hosts) {
 					state := "ok"
 					if c.Err != nil {
-						state = c.Err.Error()
+						var hint string
+						state, hint = view.Reason(c.Err.Error())
 						code = worst(code, hostCode(c.Err))
+						if hint != "" && !slices.Contains(hints, hint) {
+							hints = append(hints, hint)
+						}
 					}
 					rows = append(rows, []string{c.Host.Name, endpointOf(c.Host), c.Elapsed.Round(time.Millisecond).String(), state})
 				}
 				a.view.Table([]string{"NAME", "CONNECTION", "TIME", "RESULT"}, rows)
+				for _, h := range hints {
+					a.say("\n" + h)
+				}
 				return worst(code, interrupted(ctx))
 			}
 		},
@@ -83,6 +96,7 @@ func hostsScanCommand() command {
 					return code
 				}
 				var rows [][]string
+				recorded := map[string]int{} // hosts, by file
 				for _, h := range hosts {
 					keys, err := a.ssh().ScanHostKeys(ctx, h, a.bastion(h))
 					if err != nil {
@@ -97,10 +111,16 @@ func hostsScanCommand() command {
 						if err != nil {
 							return worst(code, a.fail(problem("The host keys cannot be recorded", capital(err.Error())+".")))
 						}
-						a.say("Recorded the keys of " + h.Name + " in " + file + ".")
+						recorded[file]++
 					}
 				}
 				a.view.Table([]string{"NAME", "FINGERPRINT", "KEY"}, rows)
+				for _, file := range slices.Sorted(maps.Keys(recorded)) {
+					a.say(fmt.Sprintf("\nThe keys of %d of the hosts stand in %s now.", recorded[file], file))
+				}
+				if !*write && len(rows) > 0 {
+					a.say("\nCompare the fingerprints with what the machines' consoles show\n(ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub). To record them, type:\n\n    kplan " + strings.Join(append([]string{"hosts scan --write"}, args...), " "))
+				}
 				return worst(code, interrupted(ctx))
 			}
 		},

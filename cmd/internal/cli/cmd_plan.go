@@ -134,6 +134,7 @@ func runPlan(ctx context.Context, a *app, r *reporter, o planOptions, detailed b
 // is saved beside it, nothing where no host was contacted. The plan is nil
 // where there is none.
 func (a *app) makePlan(ctx context.Context, r *reporter, in engine.PlanInput, o planOptions) (*plans.Plan, *plans.File, hcl.Diagnostics) {
+	a.frugal()
 	planned, diags := a.engine(r).Plan(ctx, in)
 	defer planned.Close()
 	r.progress.Close()

@@ -83,6 +83,10 @@ func stateHistoryCommand() command {
 				if err != nil {
 					return a.fail(err)
 				}
+				if len(all) == 0 {
+					a.say("There is no state yet.")
+					return 0
+				}
 				rows := make([]view.Generation, len(all))
 				for i, g := range all {
 					rows[i] = view.Generation{

@@ -26,7 +26,7 @@ func stateRmCommand() command {
 				if err != nil {
 					return a.fail(err)
 				}
-				lease, err := a.backendOf().Lock(ctx, a.common.lockTimeout, a.holder())
+				lease, err := a.existing(ctx)
 				if err != nil {
 					return a.fail(err)
 				}
@@ -56,6 +56,19 @@ func stateRmCommand() command {
 			}
 		},
 	}
+}
+
+// existing locks the state, and makes none.
+func (a *app) existing(ctx context.Context) (state.Lease, error) {
+	backend := a.backendOf()
+	snap, err := backend.Read(ctx)
+	switch {
+	case err != nil:
+		return nil, err
+	case snap.Lineage == "":
+		return nil, problem("There is no state yet", "Nothing is recorded before the first apply.")
+	}
+	return backend.Lock(ctx, a.common.lockTimeout, a.holder())
 }
 
 // covered are the objects, and the steps that were cut off, that addresses

@@ -11,7 +11,7 @@ import (
 func (v *View) Drift(pl *plans.Plan, s *state.Snapshot, all bool) {
 	p := newPage(v.out)
 	driftSection(p, pl.Drift())
-	withheldSection(p, pl)
+	withheldSection(p, pl, "Note: Not all could be read", "Whether these changed is not known:")
 	asRecorded := unchanged(pl, s)
 	if all {
 		for _, a := range asRecorded {

@@ -28,7 +28,8 @@ func planPage(p *page, pl *plans.Plan, offline bool) {
 	}
 	driftSection(p, pl.Drift())
 	actionSection(p, pl)
-	withheldSection(p, pl)
+	withheldSection(p, pl, "Note: This plan is incomplete",
+		"What follows is withheld: it is neither planned nor done until a plan can read it.")
 	outputSection(p, pl.Outputs())
 	disruptionSection(p, pl.Steps())
 	for _, w := range pl.Warnings() {
@@ -90,7 +91,7 @@ func driftSection(p *page, drift []plans.Drift) {
 
 // withheldSection lists what cannot be planned: by host where that is why, by
 // reason otherwise.
-func withheldSection(p *page, pl *plans.Plan) {
+func withheldSection(p *page, pl *plans.Plan, title, text string) {
 	below := map[string][]string{}
 	var order []string
 	unread := map[string]string{} // host → why
@@ -117,9 +118,9 @@ func withheldSection(p *page, pl *plans.Plan) {
 	if len(order) == 0 {
 		return
 	}
-	p.say(bold, "Note: This plan is incomplete")
+	p.say(bold, title)
 	p.end()
-	p.sayf("What follows is withheld: it is neither planned nor done until a plan can read it.")
+	p.say(plain, text)
 	p.end()
 	for _, why := range order {
 		p.put(plain, "  ")

@@ -141,7 +141,8 @@ func line(p *page, e event.Event, r *running) {
 		p.sayf("read %s [%s]", count(d.Objects, "object"), span(d.Elapsed))
 	case event.HostFailed:
 		prefix(p, d.Host)
-		p.say(red, "cannot be reached: "+d.Reason)
+		why, _ := Reason(d.Reason) // what to do stands in the error that follows
+		p.say(red, "cannot be reached: "+why)
 	case event.FirstReading:
 		p.sayf("Reading %s on %s again before the first change…", count(d.Objects, "object"), count(d.Hosts, "host"))
 	case event.StepStarted:

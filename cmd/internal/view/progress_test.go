@@ -165,3 +165,27 @@ func TestTrace(t *testing.T) {
 	}
 	golden(t, "trace.json", out.String())
 }
+
+func TestRefreshSaysItsWord(t *testing.T) {
+	for word, want := range map[string][2]string{
+		"":        {"refreshing", "refreshed"},
+		"restart": {"restarting", "restarted"},
+		"update":  {"updating", "updated"},
+	} {
+		if d, e := doing("refresh", word), did("refresh", word); d != want[0] || e != want[1] {
+			t.Errorf("%q: %s, %s", word, d, e)
+		}
+	}
+	if d := doing("create", "restart"); d != "creating" {
+		t.Errorf("create: %s", d)
+	}
+	var out bytes.Buffer
+	l := &lines{out: &out, level: LogInfo}
+	a := addr.Instance{Resource: addr.Resource{Type: "service", Name: "web"}, Host: "h"}
+	l.Event(event.Event{Data: event.StepStarted{Step: 1, Addr: a, Action: "refresh", Word: "restart"}})
+	l.Event(event.Event{Data: event.StepRunning{Step: 1, Addr: a, Elapsed: time.Minute}})
+	l.Event(event.Event{Data: event.StepEnded{Step: 1, Addr: a, Action: "refresh", Word: "restart", Outcome: event.Done}})
+	if got, want := out.String(), "[h] service.web: restarting...\n[h] service.web: still restarting... [1m00s]\n[h] service.web: restarted\n"; got != want {
+		t.Errorf("got:\n%s", got)
+	}
+}

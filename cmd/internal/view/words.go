@@ -71,6 +71,12 @@ func ended(e event.StepEnded) string {
 	return string(e.Outcome)
 }
 
+// Reason parts why a host failed from what to do about it, where that is said.
+func Reason(text string) (why, hint string) {
+	why, hint, _ = strings.Cut(text, ". ")
+	return why, hint
+}
+
 // styleOfOutcome is how an outcome is coloured.
 func styleOfOutcome(o event.Outcome) style {
 	switch o {

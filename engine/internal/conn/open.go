@@ -93,22 +93,29 @@ func (b Become) prompt(nonce string) string {
 func (s *Session) prepare(ctx context.Context, prompt string) error {
 	if b := s.opts.Become; b.Method != None {
 		err := s.stage(ctx, string(b.Method), func() error { return s.become(b, prompt) })
+		if errors.Is(err, host.ErrLost) {
+			err = s.unbecome(err)
+		}
 		if err != nil {
 			return err
 		}
 	}
-	return s.stage(ctx, "the shell", func() error {
+	err := s.stage(ctx, "the shell", func() error {
 		program := assign("N", s.nonce, "R", s.opts.RunDir, "V", s.opts.StateDir) + shellProgram + runLine
 		if err := s.write([]byte(program)); err != nil {
-			return s.unready(err)
+			return err
 		}
 		marks, err := s.collect()
 		if err != nil {
-			return s.unready(err)
+			return err
 		}
 		s.contact, err = contact(marks[0].out.data)
 		return err
 	})
+	if errors.Is(err, host.ErrLost) {
+		return s.unready(err)
+	}
+	return err
 }
 
 // stage bounds f, and says which stage it was that took too long.
@@ -123,7 +130,7 @@ func (s *Session) stage(ctx context.Context, name string, f func() error) error 
 func (s *Session) become(b Become, prompt string) error {
 	script := assign("P", prompt, "U", b.User, "M", string(b.Method), "S", greeting) + becomeProgram + runLine
 	if err := s.write([]byte(script)); err != nil {
-		return s.unbecome(err)
+		return err
 	}
 	for asked := false; ; asked = true {
 		select {
@@ -136,7 +143,7 @@ func (s *Session) become(b Become, prompt string) error {
 			return nil
 		case <-s.err.marks:
 		case <-s.lost:
-			return s.unbecome(s.cause)
+			return s.cause
 		}
 		if b.Password == "" {
 			return &BecomeError{b.Method, b.User, "it asks for a password, and become_password is not set"}
@@ -145,7 +152,7 @@ func (s *Session) become(b Become, prompt string) error {
 			return &BecomeError{b.Method, b.User, "the password was refused"}
 		}
 		if err := s.write([]byte(b.Password + "\n")); err != nil {
-			return s.unbecome(err)
+			return err
 		}
 	}
 }
