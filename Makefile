@@ -5,8 +5,8 @@ export GOTOOLCHAIN = local
 GOFUMPT     = $(GO) run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LAB         = $(GO) run ./test/lab/cmd/lab
-UNIT        = $$($(GO) list ./... | grep -v -e /test/ -e /labtest)
-ON_LAB      = $$($(GO) list ./... | grep -e /test/ -e /labtest)
+UNIT        = $$($(GO) list ./... | grep -v /test/)
+ON_LAB      = $$($(GO) list ./... | grep /test/)
 N          ?= 3
 
 .PHONY: help
@@ -38,6 +38,7 @@ unit:
 test: fmt-check vet staticcheck ## everything: the race detector, the lab, a little fuzzing
 	$(GO) test -race -shuffle=on $(UNIT)
 	$(GO) test -race -shuffle=on -count=1 -v -p 1 -timeout 20m $(ON_LAB)
+	KPLAN_LAB=1 $(GO) test -race -shuffle=on -count=1 -v -run Lab -timeout 10m ./engine/internal/conn
 	./test/fuzz.sh 5s
 
 .PHONY: crash

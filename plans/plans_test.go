@@ -291,25 +291,6 @@ func TestJSON(t *testing.T) {
 	}
 }
 
-func TestGroup(t *testing.T) {
-	change := func(host, name, v string) Change {
-		return Change{Addr: at(host, "file", name), Action: Create, After: obj("p", v)}
-	}
-	in := []Change{change("a", "x", "1"), change("a", "y", "1"), change("b", "x", "1"), change("b", "y", "2"), change("c", "x", "1")}
-	in[4].Step = 7
-	var got []string
-	for _, g := range Group(in) {
-		s := ""
-		for _, c := range g {
-			s += c.Addr.Name + c.Addr.Host
-		}
-		got = append(got, s)
-	}
-	if d := cmp.Diff([]string{"xaxbxc", "ya", "yb"}, got); d != "" {
-		t.Error(d)
-	}
-}
-
 func TestKeyed(t *testing.T) {
 	key := bytes.Repeat([]byte{1}, 32)
 	seen := map[string]int{}

@@ -69,7 +69,7 @@ func (b *Backend) repairState() ([]string, error) {
 	if s == nil {
 		return nil, &state.DamagedError{
 			Path: path, Msg: damaged.Msg + ", and no generation is left to restore",
-			Fix: "restore " + b.dir + " from a backup; or move it away, then `kplan import` what kplan is to own again",
+			Fix: "restore " + b.dir + " from a backup; or move it away: what stands on the hosts as the spec has it is then adopted by the next apply",
 		}
 	}
 	said, err := b.aside(path)

@@ -19,20 +19,28 @@ import (
 	"github.com/kplan/kplan/test/lab"
 )
 
+// binaries names the directory that the program is built in.
+const binaries = "KPLAN_TEST_BINARIES"
+
 // Main is the TestMain of a package whose tests run kplan in the lab.
 func Main(m *testing.M) {
+	dir, err := os.MkdirTemp("", "site-")
+	if err == nil {
+		err = os.Setenv(binaries, dir)
+	}
+	if err != nil {
+		fmt.Println(err)
+		os.Exit(1)
+	}
 	code := lab.Run(m)
-	_ = os.Remove(binary())
+	_ = os.RemoveAll(dir)
 	os.Exit(code)
 }
 
-// binary is where this process has its kplan.
-func binary() string { return filepath.Join(os.TempDir(), fmt.Sprintf("kplan-test-%d", os.Getpid())) }
-
-// build builds the program once for the tests of this process.
+// build builds the program, once for the tests of this process.
 func build(tb testing.TB) string {
 	tb.Helper()
-	path := binary()
+	path := filepath.Join(os.Getenv(binaries), "kplan")
 	if _, err := os.Stat(path); err == nil {
 		return path
 	}
