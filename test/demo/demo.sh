@@ -55,7 +55,7 @@ try 0 kplan plan --detailed-exitcode
 
 say 'Four changes behind its back'
 on k8s-node1 'sysctl -qw net.ipv4.ip_forward=0'
-on k8s-node2 'echo edited by hand >>/etc/motd'
+on k8s-node2 'echo edited by hand >>/etc/kubernetes/README'
 on k8s-node2 'apt-get -qq remove socat >/dev/null'
 on k8s-node3 'hostnamectl set-hostname nobody'
 try 2 kplan drift
@@ -63,8 +63,8 @@ say 'are repaired'
 try 0 kplan apply --auto-approve
 try 0 kplan drift
 
-say 'A resource is removed from the spec'
-sed -i '/^resource "file" "motd"/,/^}/d' "$work/node/node.kplan.hcl"
+say 'A resource is removed from the spec, and so from the machines'
+sed -i '/^resource "file" "note"/,/^}/d' "$work/node/node.kplan.hcl"
 try 0 kplan apply --auto-approve
 
 say 'A machine is switched off, and a value changes: the others go on'

@@ -60,8 +60,9 @@ resource "directory" "manifests" {
   mode = "0755"
 }
 
-resource "file" "motd" {
-  on      = var.nodes
-  path    = "/etc/motd"
-  content = "This machine is managed by kplan; changes by hand are found and repaired.\n"
+resource "file" "note" {
+  on         = var.nodes
+  path       = "/etc/kubernetes/README"
+  content    = "This machine is managed by kplan; changes by hand are found and repaired.\n"
+  depends_on = [directory.manifests]
 }
