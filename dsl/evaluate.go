@@ -92,6 +92,11 @@ func (s *Spec) prepareGroup(g *group) hcl.Diagnostics {
 	}
 	g.base = ctx
 	g.attrs = s.defaults(r.block)
+	for _, a := range r.block.schema.Attributes {
+		if nameless(a) { // two instances of a resource are two things
+			g.attrs[a.Name] = cty.StringVal(r.block.name + g.rep.key.String())
+		}
+	}
 	for _, a := range sh.same {
 		v, more := s.attribute(a, ctx, r.block)
 		diags = append(diags, more...)
@@ -119,7 +124,7 @@ func absent(a schema.Attribute, b *resourceBlock) cty.Value {
 	switch {
 	case a.Mode == schema.Computed:
 		v = cty.UnknownVal(a.Type)
-	case a.Mode == schema.ID && a.Default != cty.NilVal && a.Type == cty.String && a.Default.AsString() == "":
+	case nameless(a):
 		v = cty.StringVal(b.name)
 	case a.Default != cty.NilVal:
 		v = a.Default
@@ -130,6 +135,12 @@ func absent(a schema.Attribute, b *resourceBlock) cty.Value {
 		v = v.Mark(functions.Sensitive)
 	}
 	return v
+}
+
+// nameless reports whether the attribute is an identity that is the resource's
+// name where the block does not set it.
+func nameless(a schema.Attribute) bool {
+	return a.Mode == schema.ID && a.Default != cty.NilVal && a.Type == cty.String && a.Default.AsString() == ""
 }
 
 // attribute evaluates one argument as a value of its attribute.

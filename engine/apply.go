@@ -211,7 +211,7 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 	r.fleet.each(names, func(m *member) {
 		err := m.link.Session.Claim(ctx, fence)
 		if err == nil {
-			m.claimed = true
+			m.fence = &fence
 			return
 		}
 		mu.Lock()
@@ -322,7 +322,7 @@ func (r *run) end(ctx context.Context) {
 	saved := r.lease.Snapshot()
 	receipt := host.Receipt{Lineage: saved.Lineage, Serial: saved.Serial, Epoch: saved.Epoch, Run: r.options.Run, Digest: r.plan.Digest()}
 	r.fleet.each(r.fleet.order, func(m *member) {
-		if m.err != nil || !m.claimed {
+		if m.err != nil || m.fence == nil {
 			return
 		}
 		var over []host.ActID

@@ -271,6 +271,51 @@ check "c" {
 	}
 }
 
+func TestExecForEachHasANameForEach(t *testing.T) {
+	w := newWorld(t, "a")
+	w.machines["a"].Script("make-it", func(*hosttest.Call) host.Output { return host.Output{} })
+	w.spec(`
+resource "exec" "each" {
+  for_each = toset(["x", "y"])
+  on       = hosts
+  command  = "make-it"
+}
+`)
+	w.wantSteps(`create exec.each["x"]@a`, `create exec.each["y"]@a`)
+	w.apply()
+	w.wantSteps()
+}
+
+// A connection that is lost in a step is made again, behind the same fence.
+func TestALostConnectionIsMadeAgain(t *testing.T) {
+	for n := 1; n <= 3; n++ {
+		w := newWorld(t, "a")
+		ran := 0
+		w.machines["a"].Script("make-it", func(*hosttest.Call) host.Output { ran++; return host.Output{} })
+		w.spec(`
+resource "exec" "one" {
+  on      = hosts
+  command = "make-it"
+}
+resource "file" "two" {
+  on         = hosts
+  path       = "/etc/two"
+  content    = "two\n"
+  depends_on = [exec.one]
+}
+`)
+		p := w.plan()
+		w.machines["a"].Arrange(hosttest.Fault{Op: n, Acts: true, Done: n%2 == 0})
+		_, diags := w.run(p)
+		w.noErrors(diags)
+		if ran != 1 {
+			t.Errorf("fault %d: it ran %d times", n, ran)
+		}
+		w.wantSteps()
+		p.Close()
+	}
+}
+
 func TestTargetsLeaveTheRestAlone(t *testing.T) {
 	w := newWorld(t, "a", "b")
 	w.machines["b"].Script("make-it", func(*hosttest.Call) host.Output { t.Error("it ran"); return host.Output{} })

@@ -30,9 +30,9 @@ type member struct {
 	jump    *dsl.Host
 	link    Link
 	contact *host.Contact
-	err     error // why there is no session
-	claimed bool  // this run's fence stands on the machine
-	touched bool  // this run has changed the machine
+	err     error       // why there is no session
+	fence   *host.Fence // this run's, once it stands on the machine
+	touched bool        // this run has changed the machine
 }
 
 // Unreachable is a machine that could not be reached, or whose answer was not
@@ -147,7 +147,25 @@ func (f *fleet) reopen(ctx context.Context, m *member) error {
 		m.err = &Unreachable{m.host.Name, errors.New("another machine answers at this address now")}
 		return m.err
 	}
+	if err := f.reclaim(ctx, m); err != nil {
+		m.shut()
+		m.err = &Unreachable{m.host.Name, err}
+		return m.err
+	}
 	return nil
+}
+
+// reclaim tells a new session of a run that has acted on the machine before
+// which fence it works behind, and puts back what a restart took with it. A
+// run that has taken the machine over since is not pushed aside.
+func (f *fleet) reclaim(ctx context.Context, m *member) error {
+	if m.fence == nil {
+		return nil
+	}
+	if found := m.contact.Fence; found == nil || *found != *m.fence {
+		return host.ErrFenced
+	}
+	return m.link.Session.Claim(ctx, *m.fence)
 }
 
 func (m *member) shut() {

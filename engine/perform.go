@@ -95,8 +95,12 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 			err = readErr
 		}
 		for again := 0; errors.Is(err, host.ErrLost) && ctx.Err() == nil && again < attempts; again++ {
+			boot := s.m.contact.BootID
 			if lost := s.fleet.reopen(ctx, s.m); lost != nil {
 				return fmt.Errorf("the connection was lost during the step, and could not be made again: %w", errors.Unwrap(lost))
+			}
+			if s.step.Once && s.m.contact.BootID != boot {
+				return host.ErrInterrupted
 			}
 			if err, readErr = s.m.link.Session.Act(ctx, id, s.now.Epoch, fn, back); err == nil {
 				err = readErr
