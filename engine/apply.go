@@ -35,8 +35,9 @@ type run struct {
 
 	steps    []plans.Step
 	nodes    []int              // by index of steps: the node of each
-	watchers map[int][]int      // node → steps that refresh when it changes, by index
+	watchers map[int][]int      // node → instances that refresh when it changes
 	index    map[plans.Node]int // step id → index in steps
+	gone     []string           // by node: why nothing can be done about it; "" where something can
 	final    []cty.Value        // by node: what other instances see once it is done
 	outcome  []event.Outcome    // by index of steps; written once, by the step
 
@@ -54,13 +55,15 @@ func (e *Engine) apply(ctx context.Context, lease state.Lease, p *Planned, o App
 		steps: p.Plan.Steps(),
 	}
 	r.report = Report{Run: o.Run, Counts: map[event.Outcome]int{}}
-	if diags := r.ready(ctx); diags.HasErrors() {
-		return &r.report, diags
+	diags := r.ready(ctx)
+	p.fleet = r.fleet // whose sessions Close ends, whatever becomes of the run
+	if diags.HasErrors() {
+		return &r.report, append(r.diags, diags...)
 	}
-	p.fleet = r.fleet
 	if diags := r.firstReading(ctx); diags.HasErrors() {
 		return &r.report, append(r.diags, diags...)
 	}
+	r.findLost()
 	if !r.anything() {
 		return r.finish(), r.diags
 	}
@@ -82,7 +85,7 @@ func (e *Engine) apply(ctx context.Context, lease state.Lease, p *Planned, o App
 // ready opens sessions where the plan came from a file, and makes new contact
 // where they are open.
 func (r *run) ready(ctx context.Context) hcl.Diagnostics {
-	r.events = &eventLog{now: r.engine.Now, sink: r.engine.Events}
+	r.events = &eventLog{now: r.engine.Now, sink: r.engine.Events, hide: r.hider.hide}
 	if r.fleet == nil {
 		r.fleet = newFleet(r.engine, r.events, r.machines())
 		r.fleet.connect(ctx)
@@ -115,8 +118,12 @@ func (r *run) ready(ctx context.Context) hcl.Diagnostics {
 			}
 			continue
 		}
-		diags = append(diags, r.identity(m, byID)...)
-		diags = append(diags, r.bound(m)...)
+		diags = append(diags, r.identity(m, byID, r.now)...)
+		if found := r.bound(m); len(found) > 0 && r.options.SkipStale {
+			r.skip(m, found)
+		} else {
+			diags = append(diags, found...)
+		}
 	}
 	return diags
 }
@@ -311,7 +318,14 @@ func (r *run) end(ctx context.Context) {
 	r.diags = append(r.diags, r.checks()...)
 	recorded := map[string]ctyjson.SimpleJSONValue{}
 	for _, o := range outs {
-		if !o.Sensitive && !o.Value.ContainsMarked() && o.Value.IsWhollyKnown() {
+		switch before, ok := r.now.Outputs[o.Name]; {
+		case !o.Value.IsWhollyKnown():
+			if ok { // of a part of the spec that this run left alone
+				recorded[o.Name] = before
+			}
+		case o.Sensitive || o.Value.ContainsMarked():
+			recorded[o.Name] = ctyjson.SimpleJSONValue{Value: cty.StringVal(plans.Keyed(r.in.Key, unmarked(o.Value)))}
+		default:
 			recorded[o.Name] = ctyjson.SimpleJSONValue{Value: o.Value}
 		}
 	}
@@ -320,6 +334,10 @@ func (r *run) end(ctx context.Context) {
 		return
 	}
 	saved := r.lease.Snapshot()
+	open := map[[2]any]bool{} // acts whose outcome is not recorded yet: the next run has to find them
+	for _, cut := range saved.Interrupted {
+		open[[2]any{cut.Run, cut.Step}] = true
+	}
 	receipt := host.Receipt{Lineage: saved.Lineage, Serial: saved.Serial, Epoch: saved.Epoch, Run: r.options.Run, Digest: r.plan.Digest()}
 	r.fleet.each(r.fleet.order, func(m *member) {
 		if m.err != nil || m.fence == nil {
@@ -327,7 +345,7 @@ func (r *run) end(ctx context.Context) {
 		}
 		var over []host.ActID
 		for _, a := range m.contact.Acts {
-			if a.State != host.ActRunning {
+			if a.State != host.ActRunning && !open[[2]any{a.ID.Run, a.ID.Step}] {
 				over = append(over, a.ID)
 			}
 		}

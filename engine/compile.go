@@ -17,8 +17,8 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	d.choose()
 	for _, i := range d.graph.Order {
 		switch {
-		case i >= d.graph.Instances || d.types[i] == nil || !d.selected(i):
-		case d.held(i):
+		case i >= d.graph.Leftovers || d.types[i] == nil || !d.selected(i):
+		case d.held(i) || i >= d.graph.Instances:
 		default:
 			d.decide(i)
 		}
@@ -152,12 +152,23 @@ func (d *derivation) keep() {
 			if c == nil || c.Action != plans.Delete {
 				continue
 			}
-			reason := d.types[i].Keeps(d.readings[i].raw, func(path string) bool { return gone[claim{c.Addr.Host, "path " + path}] })
+			reason := d.readings[i].kept
+			if raw := d.readings[i].raw; raw != cty.NilVal {
+				reason = d.types[i].Keeps(raw, func(path string) bool { return gone[claim{c.Addr.Host, "path " + path}] })
+			}
 			if reason != "" {
 				c.Action, c.Reason, again = plans.Forget, reason, true
 			}
 		}
 	}
+}
+
+// textOf is v where it is text.
+func textOf(v cty.Value) string {
+	if v.Type() != cty.String || v.IsNull() || !v.IsKnown() {
+		return ""
+	}
+	return v.AsString()
 }
 
 func (d *derivation) outputs(c *plans.Content) {
@@ -175,6 +186,9 @@ func (d *derivation) outputs(c *plans.Content) {
 		out := plans.Output{Name: o.Name, After: redact(d.in.Key, value, secret)}
 		if v, ok := d.in.State.Outputs[o.Name]; ok {
 			out.Before = plans.Object{Value: cty.ObjectVal(map[string]cty.Value{"value": v.Value})}
+			if secret != nil { // its digest is what is recorded
+				out.Before = plans.Object{Value: out.After.Value, Secrets: map[string]string{"value": textOf(v.Value)}}
+			}
 		}
 		c.Outputs = append(c.Outputs, out)
 	}

@@ -31,20 +31,20 @@ func (d *derivation) decide(i int) {
 	}
 	plain := d.plain[i]
 	if err := t.Validate(plain); err != nil {
-		d.diags = append(d.diags, unsuitable(in, err))
+		d.diags = append(d.diags, d.unsuitable(i, err))
 		return
 	}
 	d.diags = append(d.diags, in.Preconditions(scope{d, d.values, true})...)
 	r := d.readings[i]
 	if r.err != nil {
 		d.diags = append(d.diags, problem{
-			summary: "Cannot read " + in.Addr.String(), detail: d.hide(explain(r.err)), at: blame(in, r.err),
+			summary: "Cannot read " + in.Addr.String(), detail: d.hider.hide(explain(r.err)), at: blame(in, r.err),
 		}.diag())
 		return
 	}
 	c := &plans.Change{Addr: in.Addr, Before: r.before, Sensitive: d.secrets[i], Verdict: string(r.verdict)}
 	rec, isRecorded := d.recorded(i)
-	c.Recorded = recordedObject(rec)
+	c.Recorded = d.recordedAs(i, rec)
 	c.After = d.object(i, d.ignored(i, plain, r.before), d.secrets[i])
 	if t.IsAct {
 		d.decideAct(i, c, plain, rec, isRecorded)
@@ -55,10 +55,7 @@ func (d *derivation) decide(i int) {
 	if reason := d.prevented(i, c); reason != "" {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: reason, at: blame(in, nil)}.diag())
 	}
-	c.Origin = originOf(c, rec, isRecorded)
-	if c.Origin == plans.Adopted && !isRecorded && d.inherited(i) {
-		c.Origin = plans.Created
-	}
+	c.Origin = d.origin(i, c, rec, isRecorded)
 	if c.Action == plans.NoOp && !t.IsAct {
 		c.After = c.Before
 	}
@@ -269,16 +266,31 @@ func (d *derivation) prevented(i int, c *plans.Change) string {
 	return fmt.Sprintf("The plan would destroy %s, and its lifecycle says prevent_destroy = true. Remove that argument, or what causes the replacement (%s).", c.Addr, c.Reason)
 }
 
-func originOf(c *plans.Change, rec state.Object, recorded bool) plans.Origin {
+// origin says whether kplan made what the change leaves: what stood there
+// before kplan came is not kplan's to delete.
+func (d *derivation) origin(i int, c *plans.Change, rec state.Object, recorded bool) plans.Origin {
+	t := d.types[i]
+	stood := c.Before
+	if c.Action == plans.Replace && c.Reason == identityChanges {
+		stood = c.Standing
+	}
+	made := func(is bool) plans.Origin {
+		if is {
+			return plans.Created
+		}
+		return plans.Adopted
+	}
+	known := recordedObject(rec)
 	switch {
-	case c.Action == plans.Create && !recorded, c.Action == plans.Replace:
-		return plans.Created
+	case recorded && known.Exists() && !t.IsAct && !sameIdentity(t, d.plain[i], known.Value):
+		return made(!stood.Exists()) // another object than the one recorded
 	case recorded && rec.Origin != "":
 		return plans.Origin(rec.Origin)
-	case c.Action == plans.Create:
+	case !stood.Exists():
 		return plans.Created
 	}
-	return plans.Adopted
+	cut, ok := d.in.State.Interrupted[c.Addr] // a run that was cut off may have made it
+	return made(ok && cut.First == "" && cut.Action != string(plans.Refresh) || d.inherited(i))
 }
 
 // inherited reports whether kplan created what instance i claims, under an
@@ -307,16 +319,19 @@ func (d *derivation) inherited(i int) bool {
 func (d *derivation) decideLeftover(i int) {
 	a, t := d.addr(i), d.types[i]
 	rec, _ := d.recorded(i)
-	r := d.readings[i]
-	if r.err != nil {
-		d.diags = append(d.diags, problem{summary: "Cannot read " + a.String(), detail: d.hide(explain(r.err))}.diag())
+	if t == nil {
+		d.diags = append(d.diags, problem{summary: "Unknown resource type", detail: fmt.Sprintf(
+			"The state holds %s, whose type this version of kplan does not know. Use the version that recorded it, or let it go with\n\n    kplan state rm '%s'", a, a)}.diag())
 		return
 	}
-	c := &plans.Change{Addr: a, Recorded: recordedObject(rec), Before: r.before, Sensitive: d.secrets[i], Origin: plans.Origin(rec.Origin)}
+	r := d.readings[i]
+	if r.err != nil {
+		d.diags = append(d.diags, problem{summary: "Cannot read " + a.String(), detail: d.hider.hide(explain(r.err))}.diag())
+		return
+	}
+	c := &plans.Change{Addr: a, Recorded: d.recordedAs(i, rec), Before: r.before, Sensitive: d.secrets[i], Origin: plans.Origin(rec.Origin)}
 	c.Action = plans.Forget
 	switch heir, claimed := d.claimant(i); {
-	case t == nil:
-		c.Reason = "this version of kplan does not know its type"
 	case t.IsAct:
 		c.Before, c.Reason = c.Recorded, "what it did stays"
 	case claimed:
@@ -332,9 +347,13 @@ func (d *derivation) decideLeftover(i int) {
 	default:
 		c.Action = plans.Delete
 	}
-	if c.Action == plans.Delete && rec.PreventDestroy {
+	prevent := rec.PreventDestroy
+	if in, ok := d.expanded.Lookup(a); ok { // destroying what the spec still has
+		prevent = in.Block.Lifecycle.PreventDestroy
+	}
+	if c.Action == plans.Delete && prevent {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: fmt.Sprintf(
-			"The plan would delete %s, which was recorded with prevent_destroy = true. Put its block back and set prevent_destroy = false, apply, and remove it then.", a)}.diag())
+			"The plan would delete %s, whose lifecycle says, or said when it was recorded, prevent_destroy = true. Set it to false and apply, and then destroy or remove it.", a)}.diag())
 		return
 	}
 	d.changes[i] = c

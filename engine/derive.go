@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
@@ -45,8 +44,7 @@ type derivation struct {
 	diags   hcl.Diagnostics
 
 	byResource map[needKey][]int // instances; filled by match
-	hiding     sync.Once
-	hider      *strings.Replacer
+	hider      *hider
 	owners     map[claim]int  // what each instance claims
 	created    map[claim]bool // what leftovers claim that kplan created; filled by inherited
 	chosen     []bool         // by node, where targets or excludes limit the plan
@@ -70,6 +68,7 @@ type reading struct {
 	raw     cty.Value // before and old in clear; they stay in memory
 	rawOld  cty.Value
 	verdict resource.Verdict
+	kept    string // of a leftover, in a saved plan: why it is not deleted
 	err     error
 }
 
@@ -82,6 +81,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 		index:    map[addr.Instance]int{},
 		facts:    map[string]cty.Value{},
 		withheld: map[int]string{},
+		hider:    &hider{},
 	}
 	var diags hcl.Diagnostics
 	d.expanded, diags = in.Spec.Expand()
@@ -106,6 +106,9 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 	d.graph, err = graph.Build(d.insts, d.left, func(a addr.Instance) []string { return in.State.Objects[a].Needs })
 	if err != nil {
 		return nil, append(diags, d.cycle(err))
+	}
+	for _, secret := range in.Spec.Secrets() {
+		d.hider.add(cty.StringVal(secret))
 	}
 	n := len(d.insts) + len(d.left)
 	d.types = make([]*resource.Type, n)
@@ -244,6 +247,11 @@ func (d *derivation) preview() {
 		}
 		d.want(i, want)
 	}
+	for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
+		if rec, ok := d.recorded(i); ok && d.types[i] != nil {
+			d.secrets[i] = union(secretNames(d.types[i], cty.NilVal), rec.Secrets)
+		}
+	}
 }
 
 // want keeps what node i wants.
@@ -251,6 +259,7 @@ func (d *derivation) want(i int, want cty.Value) {
 	d.wants[i] = want
 	d.plain[i] = unmarked(want)
 	d.secrets[i] = secretNames(d.types[i], want)
+	d.hides(i)
 }
 
 // seen is what other instances see of node i: as far as it is decided.

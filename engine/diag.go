@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -52,11 +53,11 @@ func blame(in *dsl.Instance, err error) *hcl.Range {
 }
 
 // unsuitable is the diagnostic of an argument that its type refuses.
-func unsuitable(in *dsl.Instance, err error) *hcl.Diagnostic {
-	msg := err.Error()
+func (d *derivation) unsuitable(i int, err error) *hcl.Diagnostic {
+	in, msg := d.insts[i], d.hider.hide(err.Error())
 	var field *resource.FieldError
-	if errors.As(err, &field) {
-		msg = fmt.Sprintf("%s: %s", field.Field, field.Msg)
+	if errors.As(err, &field) && slices.Contains(d.secrets[i], field.Field) {
+		msg = fmt.Sprintf("%s: The type %s does not take this value (the argument is sensitive).", field.Field, in.Addr.Type)
 	}
 	return problem{summary: "Unsuitable argument", detail: msg, at: blame(in, err)}.diag()
 }

@@ -51,16 +51,21 @@ func (r *run) firstReading(ctx context.Context) hcl.Diagnostics {
 		}
 		found := r.compare(byHost[name])
 		if len(found) > 0 && r.options.SkipStale {
-			m.err = fmt.Errorf("host %s is not as it was planned", name)
-			for _, d := range found {
-				d.Severity, d.Extra = hcl.DiagWarning, nil
-			}
-			r.diags = append(r.diags, found...)
+			r.skip(m, found)
 			continue
 		}
 		diags = append(diags, found...)
 	}
 	return diags
+}
+
+// skip withholds what stands on a stale machine, and says why.
+func (r *run) skip(m *member, found hcl.Diagnostics) {
+	m.err = fmt.Errorf("host %s is not as it was when the plan was made", m.host.Name)
+	for _, d := range found {
+		d.Severity, d.Extra = hcl.DiagWarning, nil
+	}
+	r.diags = append(r.diags, found...)
 }
 
 // prepare lays out what the run looks up by step and by node.
@@ -73,11 +78,14 @@ func (r *run) prepare() {
 	for i, s := range r.steps {
 		r.nodes[i] = r.derivation.index[s.Addr]
 		r.index[s.ID] = i
-		if in := r.inst(r.nodes[i]); in != nil {
-			for _, n := range in.OnChange {
-				for _, cause := range r.match(n) {
-					r.watchers[cause] = append(r.watchers[cause], i)
-				}
+	}
+	for i, in := range r.insts { // whether this plan has a step for them or not
+		if r.types[i] == nil || r.types[i].RefreshWord() == "" {
+			continue
+		}
+		for _, n := range in.OnChange {
+			for _, cause := range r.match(n) {
+				r.watchers[cause] = append(r.watchers[cause], i)
 			}
 		}
 	}
@@ -111,10 +119,10 @@ func (r *run) compare(nodes []int) (diags hcl.Diagnostics) {
 		c, read := r.changes[i], r.readings[i]
 		in := r.inst(i)
 		if read.err != nil {
-			diags = append(diags, problem{summary: "Cannot read " + c.Addr.String(), detail: r.hide(explain(read.err)), at: blame(in, read.err)}.diag())
+			diags = append(diags, problem{summary: "Cannot read " + c.Addr.String(), detail: r.hider.hide(explain(read.err)), at: blame(in, read.err)}.diag())
 			continue
 		}
-		if what := r.difference(i, *c, read); what != "" {
+		if what := r.difference(i, *c, read); what != "" && !r.concluded(i) {
 			diags = append(diags, problem{
 				summary: "Plan is stale",
 				detail:  fmt.Sprintf("On host %s, %s is not as it was when the plan was made: %s. Nothing was changed; plan again.", c.Addr.Host, c.Addr, what),
@@ -123,6 +131,47 @@ func (r *run) compare(nodes []int) (diags hcl.Diagnostics) {
 		}
 	}
 	return diags
+}
+
+// resumed reports whether the run applies a plan that an earlier one was cut
+// off in.
+func (r *run) resumed() bool {
+	return r.now.Applied.Digest == r.plan.Digest() && !r.now.Applied.Complete
+}
+
+// concluded reports whether that run brought the step of node i to its end.
+func (r *run) concluded(i int) bool {
+	if !r.resumed() || r.changes[i] == nil || r.changes[i].Step == 0 {
+		return false
+	}
+	_, found := slices.BinarySearch(r.now.Applied.Concluded, int(r.changes[i].Step))
+	return found
+}
+
+// lost says why nothing can be done about node i: its host, or that of
+// something that it needs, cannot be reached or is not as planned; "" where
+// something can.
+func (r *run) lost(i int) string {
+	return r.gone[i]
+}
+
+// findLost fills what lost says, before the first step.
+func (r *run) findLost() {
+	r.gone = make([]string, r.graph.Len())
+	for _, i := range r.graph.Order {
+		if i < r.graph.Leftovers {
+			if m := r.fleet.members[r.addr(i).Host]; m == nil {
+				r.gone[i] = "nothing is recorded of how to reach its host"
+			} else if m.err != nil {
+				r.gone[i] = m.err.Error()
+			}
+		}
+		for _, a := range r.graph.After[i] {
+			if r.gone[i] == "" {
+				r.gone[i] = r.gone[a]
+			}
+		}
+	}
 }
 
 // difference says how an object is not as printed; "" where it is, or where it
@@ -188,6 +237,12 @@ func (r *run) recordFound(ctx context.Context) error {
 					return err
 				}
 			}
+		}
+	}
+	for a, cut := range r.now.Interrupted { // nobody asks for these any more
+		if _, ok := r.derivation.index[a]; !ok {
+			r.events.emit(event.Notice{Host: a.Host, Text: fmt.Sprintf("run %s was cut off while it worked on %s, which is neither in the spec nor recorded: it may stand there half made", cut.Run, a)})
+			results = append(results, state.Result{Run: r.options.Run, Addr: a, Outcome: string(event.Stopped)})
 		}
 	}
 	if len(results) == 0 {

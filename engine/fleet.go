@@ -107,6 +107,9 @@ func (f *fleet) connect(ctx context.Context) {
 }
 
 func (f *fleet) open(ctx context.Context, m *member) error {
+	if name := m.host.Connection.Bastion; name != "" && m.jump == nil {
+		return &unusable{fmt.Errorf("it is reached through the bastion %s, which is neither in the spec nor recorded", name)}
+	}
 	wait, began := pause, f.engine.Now()
 	for n := 1; ; n++ {
 		f.events.emit(event.HostConnecting{Host: m.host.Name, Endpoint: endpoint(m.host), Attempt: n})
@@ -202,11 +205,22 @@ type eventLog struct {
 	seq  int64
 	now  func() time.Time
 	sink event.Func
+	hide func(string) string // what came from a machine passes through it; nil for nothing to hide
 }
 
 func (l *eventLog) emit(d event.Data) {
 	if l.sink == nil {
 		return
+	}
+	if l.hide != nil {
+		switch e := d.(type) {
+		case event.HostFailed:
+			e.Reason = l.hide(e.Reason)
+			d = e
+		case event.Notice:
+			e.Text = l.hide(e.Text)
+			d = e
+		}
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

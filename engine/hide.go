@@ -6,6 +6,10 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
+	"unicode/utf8"
+
+	"github.com/zclconf/go-cty/cty"
 
 	"github.com/kplan/kplan/dsl"
 )
@@ -17,35 +21,52 @@ const hidden = "(sensitive value)"
 // would blank out harmless text everywhere, and tell by that what it is.
 const shortest = 4
 
-// hide blanks the secrets of the spec in a text that came from a machine: what
-// sensitive variables and arguments hold, whole and line by line, as it is and
-// in the encodings that commands often print.
-func (d *derivation) hide(text string) string {
+// longest is how much is shown of one line that a machine wrote, in bytes.
+const longest = 300
+
+// hider blanks secrets in texts that came from machines: whole and line by
+// line, as they are and in the encodings that commands often print.
+type hider struct {
+	mu       sync.Mutex
+	texts    map[string]bool
+	replacer *strings.Replacer // nil where texts were added since
+}
+
+// add adds the strings in v to what is blanked.
+func (h *hider) add(v cty.Value) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.texts == nil {
+		h.texts = map[string]bool{}
+	}
+	dsl.Texts(v, h.texts)
+	h.replacer = nil
+}
+
+// hide blanks the secrets in text, and only then cuts its long lines.
+func (h *hider) hide(text string) string {
 	if text == "" {
 		return ""
 	}
-	d.hiding.Do(func() { d.hider = d.newHider() })
-	if d.hider == nil {
-		return text
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.replacer == nil {
+		h.replacer = newReplacer(h.texts)
 	}
-	return d.hider.Replace(text)
+	lines := strings.Split(h.replacer.Replace(text), "\n")
+	for i, line := range lines {
+		if len(line) > longest {
+			end := longest
+			for !utf8.RuneStart(line[end]) {
+				end--
+			}
+			lines[i] = line[:end] + "…"
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
-func (d *derivation) newHider() *strings.Replacer {
-	texts := map[string]bool{}
-	for _, s := range d.in.Spec.Secrets() {
-		texts[s] = true
-	}
-	for i, names := range d.secrets {
-		if d.wants[i].IsNull() {
-			continue
-		}
-		for _, name := range names {
-			if d.wants[i].Type().HasAttribute(name) {
-				dsl.Texts(d.wants[i].GetAttr(name), texts)
-			}
-		}
-	}
+func newReplacer(texts map[string]bool) *strings.Replacer {
 	forms := map[string]bool{}
 	for text := range texts {
 		for _, part := range append(strings.Split(text, "\n"), text) {
@@ -60,9 +81,6 @@ func (d *derivation) newHider() *strings.Replacer {
 			forms[url.QueryEscape(part)] = true
 		}
 	}
-	if len(forms) == 0 {
-		return nil
-	}
 	var pairs []string
 	for _, form := range slices.SortedFunc(maps.Keys(forms), longestFirst) {
 		pairs = append(pairs, form, hidden)
@@ -75,4 +93,11 @@ func longestFirst(a, b string) int {
 		return len(b) - len(a)
 	}
 	return strings.Compare(a, b)
+}
+
+// hides adds what instance i wants and must not be shown.
+func (d *derivation) hides(i int) {
+	for _, name := range d.secrets[i] {
+		d.hider.add(d.wants[i].GetAttr(name))
+	}
 }

@@ -32,7 +32,7 @@ func (d *derivation) drift() []plans.Drift {
 			continue
 		}
 		rec, _ := d.recorded(i)
-		known := recordedObject(rec)
+		known := d.recordedAs(i, rec)
 		dr := plans.Drift{Addr: d.addr(i), Recorded: known, Actual: *r.drift}
 		if known.Exists() && r.drift.Exists() {
 			dr.Differs = plans.Differ(*r.drift, known)
@@ -49,12 +49,9 @@ func (d *derivation) assume() {
 		rec, ok := d.recorded(i)
 		r := reading{done: true}
 		if ok {
-			r.before = recordedObject(rec)
+			r.before = d.recordedAs(i, rec)
 		}
 		d.readings[i] = r
-		if d.inst(i) == nil && d.types[i] != nil {
-			d.secrets[i] = union(secretNames(d.types[i], cty.NilVal), rec.Secrets)
-		}
 	}
 }
 
@@ -73,7 +70,7 @@ func (d *derivation) planHosts(f *fleet) []plans.Host {
 		m := f.members[name]
 		h := plans.Host{Name: name, Address: m.host.Address, Reachable: m.err == nil, Used: used[name]}
 		if m.err != nil {
-			h.Reason = m.err.Error()
+			h.Reason = d.hider.hide(m.err.Error())
 		} else {
 			h.Facts, h.MachineID, h.HostKey = &m.contact.Facts, m.contact.MachineID, m.link.HostKey
 		}

@@ -19,7 +19,7 @@ import (
 
 // perform records the intent, acts, reads back and records the result.
 func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
-	if err := s.intend(ctx); err != nil {
+	if err := s.intend(ctx, id); err != nil {
 		return err
 	}
 	within := limit
@@ -77,7 +77,14 @@ func (s *stepRun) unfinished(ctx context.Context, err error) {
 		return
 	}
 	s.end.Outcome = event.Failed
-	_ = s.conclude(ctx, state.Result{Owes: s.owes()}) // what cannot be recorded stops the run
+	r := state.Result{Owes: s.owes()}
+	existed := s.found.Exists()
+	if !s.types[s.node].IsAct && !s.step.Action.Strict() && s.readAgain(ctx) == nil {
+		if now := s.readings[s.node].before; now.Exists() && !existed { // half made is made, too
+			r.Records, r.Object = true, s.record(s.node, now, s.change.Origin)
+		}
+	}
+	_ = s.conclude(ctx, r) // what cannot be recorded stops the run
 }
 
 // tries acts, again after a connection that was lost: an inline act is safe to
@@ -228,19 +235,20 @@ func (s *stepRun) owes() map[string]state.Debt {
 func (r *run) debts(i int) map[string]state.Debt {
 	owes := map[string]state.Debt{}
 	for _, k := range r.watchers[i] {
-		owes[r.steps[k].Addr.String()] = state.Debt{Run: r.options.Run, Cause: r.addr(i).String()}
+		owes[r.addr(k).String()] = state.Debt{Run: r.options.Run, Cause: r.addr(i).String()}
 	}
 	return owes
 }
 
-// intend makes the intent durable before anything is sent.
-func (s *stepRun) intend(ctx context.Context) error {
+// intend makes the intent durable before anything is sent, under the id by
+// which its acts are found.
+func (s *stepRun) intend(ctx context.Context, id host.ActID) error {
 	class := "repeatable"
 	if s.step.Once {
 		class = "once"
 	}
 	err := s.journal.Intent(ctx, state.Intent{
-		Run: s.options.Run, Step: int(s.step.ID), Addr: s.step.Addr, Host: s.step.Addr.Host, Class: class,
+		Run: id.Run, Step: id.Step, Addr: s.step.Addr, Host: s.step.Addr.Host, Class: class,
 		Action: string(s.step.Action), Input: s.input(), First: objectDigest(s.in.Key, s.found),
 		BootID: s.m.contact.BootID, Epoch: s.now.Epoch,
 	})
@@ -250,6 +258,7 @@ func (s *stepRun) intend(ctx context.Context) error {
 // conclude makes the result durable before anything builds on it.
 func (s *stepRun) conclude(ctx context.Context, r state.Result) error {
 	r.Run, r.Step, r.Addr, r.Outcome = s.options.Run, int(s.step.ID), s.step.Addr, string(s.end.Outcome)
+	r.Concludes = fulfilled(s.end.Outcome)
 	return s.recording(s.journal.Result(context.WithoutCancel(ctx), r))
 }
 
@@ -273,14 +282,17 @@ func (s *stepRun) failed(ctx context.Context, err error) {
 	s.end.Outcome, s.end.Reason = event.Failed, err.Error()
 	p := problem{
 		summary: fmt.Sprintf("Step failed: %s", s.step.Addr),
-		detail:  fmt.Sprintf("On host %s: %s", s.step.Addr.Host, s.hide(explain(err))),
+		detail:  fmt.Sprintf("On host %s: %s", s.step.Addr.Host, s.hider.hide(explain(err))),
 		at:      blame(s.inst(s.node), err), code: CodeIncomplete,
 	}
 	var exit *host.ExitError
 	if errors.As(err, &exit) {
 		s.end.Output = tail(exit.Output.Stderr, 20)
 	}
-	if cancelled(ctx, err) && s.fatal == nil {
+	s.mu.Lock()
+	broken := s.fatal != nil
+	s.mu.Unlock()
+	if cancelled(ctx, err) && !broken {
 		s.end.Outcome, s.end.Reason = event.Stopped, "the run was cancelled while it ran; the next plan looks at it first"
 		p.summary, p.detail, p.code = "Interrupted", fmt.Sprintf("%s was cancelled while it ran on host %s. The next plan looks at it first.", s.step.Addr, s.step.Addr.Host), CodeInterrupted
 	}

@@ -33,7 +33,7 @@ func (e *Engine) plan(ctx context.Context, in PlanInput) (*Planned, hcl.Diagnost
 		}
 		return &Planned{Plan: p, derivation: d}, append(diags, more...)
 	}
-	f := newFleet(e, &eventLog{now: e.Now, sink: e.Events}, d.machines())
+	f := newFleet(e, &eventLog{now: e.Now, sink: e.Events, hide: d.hider.hide}, d.machines())
 	planned := &Planned{derivation: d, fleet: f}
 	f.connect(ctx)
 	warnings, more := d.meet(ctx, f)
@@ -109,7 +109,7 @@ func (d *derivation) meet(ctx context.Context, f *fleet) (warnings []string, dia
 			continue
 		}
 		d.facts[name] = factsValue(m.contact.Facts)
-		diags = append(diags, d.identity(m, byID)...)
+		diags = append(diags, d.identity(m, byID, d.in.State)...)
 		if fence := m.contact.Fence; fence != nil && d.in.State.Lineage != "" && fence.Lineage != d.in.State.Lineage {
 			warnings = append(warnings, fmt.Sprintf("host %s was last changed by kplan with another state (lineage %s); applying takes the machine over", name, fence.Lineage))
 		}
@@ -151,8 +151,8 @@ func (d *derivation) distrust(m *member) *hcl.Diagnostic {
 	}.diag()
 }
 
-// identity compares the machine with the one that the state knows.
-func (d *derivation) identity(m *member, byID map[string]string) (diags hcl.Diagnostics) {
+// identity compares the machine with the one that is recorded.
+func (d *derivation) identity(m *member, byID map[string]string, recorded *state.Snapshot) (diags hcl.Diagnostics) {
 	at, c := m.host.Range, m.contact
 	if other, twice := byID[c.MachineID]; twice {
 		diags = append(diags, problem{
@@ -163,7 +163,7 @@ func (d *derivation) identity(m *member, byID map[string]string) (diags hcl.Diag
 		}.diag())
 	}
 	byID[c.MachineID] = m.host.Name
-	rec, known := d.in.State.Hosts[m.host.Name]
+	rec, known := recorded.Hosts[m.host.Name]
 	if known && rec.MachineID != "" && rec.MachineID != c.MachineID {
 		diags = append(diags, problem{
 			summary: "Another machine",
@@ -179,11 +179,11 @@ func (d *derivation) identity(m *member, byID map[string]string) (diags hcl.Diag
 			at:      &at, code: CodeStale,
 		}.diag())
 	}
-	if r := c.Receipt; r != nil && r.Lineage == d.in.State.Lineage && r.Serial > d.in.State.Serial {
+	if r := c.Receipt; r != nil && r.Lineage == recorded.Lineage && r.Serial > recorded.Serial {
 		diags = append(diags, problem{
 			summary: "State is older than the machine",
 			detail: fmt.Sprintf("Host %s was last changed by run %s, which left the state at serial %d; this state is at serial %d. It is an old copy: restore the current one.",
-				m.host.Name, r.Run, r.Serial, d.in.State.Serial),
+				m.host.Name, r.Run, r.Serial, recorded.Serial),
 			at: &at, code: CodeDamaged,
 		}.diag())
 	}
@@ -307,7 +307,6 @@ func (d *derivation) readRecorded(ctx context.Context, h host.Host, i int, rec s
 	if err != nil {
 		return r, err
 	}
-	d.secrets[i] = union(secretNames(d.types[i], cty.NilVal), rec.Secrets)
 	r.raw = v
 	r.before = d.object(i, v, d.secrets[i])
 	r.drift = d.drifted(i, v, rec)
@@ -316,15 +315,14 @@ func (d *derivation) readRecorded(ctx context.Context, h host.Host, i int, rec s
 
 // drifted is what v is, where that is not what was recorded; nil where it is.
 func (d *derivation) drifted(i int, v cty.Value, rec state.Object) *plans.Object {
-	names := slices.Sorted(maps.Keys(rec.Secrets))
-	actual := d.object(i, v, names)
-	for name, digest := range rec.Secrets {
-		// A reading without the secret in hand does not look at it.
-		if _, seen := actual.Secrets[name]; !seen && actual.Exists() {
-			actual.Secrets[name] = digest
-		}
+	actual := d.object(i, v, union(d.secrets[i], rec.Secrets))
+	known := d.recordedAs(i, rec)
+	if actual.Exists() {
+		seen := maps.Clone(known.Secrets) // a reading without the secret in hand does not look at it
+		maps.Copy(seen, actual.Secrets)
+		actual.Secrets = seen
 	}
-	if actual.Equal(recordedObject(rec)) {
+	if actual.Equal(known) {
 		return nil
 	}
 	return &actual

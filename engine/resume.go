@@ -38,9 +38,6 @@ func (e *Engine) derive(in PlanInput, saved *plans.Plan) (*Planned, hcl.Diagnost
 	for _, c := range saved.Changes() {
 		if i, ok := d.index[c.Addr]; ok {
 			d.readings[i] = reread(c)
-			if d.inst(i) == nil {
-				d.secrets[i] = c.Sensitive
-			}
 		}
 	}
 	p, more := d.compile(saved.Hosts(), saved.Drift(), saved.Warnings())
@@ -63,6 +60,9 @@ func reread(c plans.Change) reading {
 	r := reading{done: true, before: c.Before, verdict: resource.Verdict(c.Verdict)}
 	if c.Action == plans.Replace && c.Reason == identityChanges {
 		r.old, r.before = c.Before, c.Standing
+	}
+	if c.Action == plans.Forget {
+		r.kept = c.Reason
 	}
 	return r
 }
@@ -113,12 +113,12 @@ func (e *Engine) validate(in PlanInput) hcl.Diagnostics {
 		return diags
 	}
 	d.preview()
-	for i, in := range d.insts {
+	for i := range d.insts {
 		if d.types[i] == nil || d.wants[i] == cty.NilVal {
 			continue
 		}
 		if err := d.types[i].Validate(d.plain[i]); err != nil {
-			d.diags = append(d.diags, unsuitable(in, err))
+			d.diags = append(d.diags, d.unsuitable(i, err))
 		}
 	}
 	d.claims()

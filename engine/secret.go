@@ -71,6 +71,22 @@ func recordedObject(o state.Object) plans.Object {
 	return plans.Object{Value: o.Attrs.Value, Secrets: o.Secrets}
 }
 
+// recordedAs is the object that the state holds of node i, without what has
+// become a secret since.
+func (d *derivation) recordedAs(i int, rec state.Object) plans.Object {
+	known := recordedObject(rec)
+	if !known.Exists() {
+		return known
+	}
+	o := redact(d.in.Key, known.Value, d.secrets[i])
+	if len(known.Secrets) > 0 {
+		all := maps.Clone(known.Secrets)
+		maps.Copy(all, o.Secrets)
+		o.Secrets = all
+	}
+	return o
+}
+
 // union is the names of both, sorted, once each.
 func union(names []string, secrets map[string]string) []string {
 	if len(secrets) == 0 {

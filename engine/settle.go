@@ -37,6 +37,7 @@ type situation struct {
 	once    bool
 	isAct   bool
 	touched bool // this run has changed the machine before
+	over    bool // an earlier run concluded this very step of this very plan
 	object  likeness
 	left    remains
 }
@@ -57,6 +58,8 @@ const (
 // settle reads the table.
 func settle(s situation) verdict {
 	switch {
+	case s.over:
+		return already
 	case s.object == asAfter && s.left != nothing:
 		return adopted
 	case s.object == asAfter:

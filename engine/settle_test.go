@@ -24,6 +24,7 @@ func TestSettle(t *testing.T) {
 		{"as planned already", situation{action: create, object: asAfter}, already},
 		{"deleted already", situation{action: del, object: asAfter}, already},
 
+		{"concluded by the run that was cut off", situation{action: plans.Replace, strict: true, object: other, over: true}, already},
 		{"changed by this run: a create becomes an update", situation{action: create, object: other, touched: true}, adjust},
 		{"changed by this run: an update from another before", situation{action: update, object: other, touched: true}, adjust},
 		{"changed by this run: an update becomes a create", situation{action: update, object: missing, touched: true}, adjust},

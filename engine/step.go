@@ -82,7 +82,7 @@ func (r *run) beat(s plans.Step, began time.Time) (stop func()) {
 // ended counts and tells the end of a step.
 func (r *run) ended(s plans.Step, e event.StepEnded, began time.Time) {
 	now := r.engine.Now()
-	e.Reason, e.Output = r.hide(e.Reason), r.hide(e.Output)
+	e.Reason, e.Output = r.hider.hide(e.Reason), r.hider.hide(e.Output)
 	e.Step, e.Addr, e.Action, e.Word, e.Elapsed = int(s.ID), s.Addr, string(s.Action), r.word(s), now.Sub(began)
 	r.mu.Lock()
 	r.report.Counts[e.Outcome]++
@@ -94,14 +94,15 @@ func (r *run) ended(s plans.Step, e event.StepEnded, began time.Time) {
 // do carries the step out and records it. An error is a failed step.
 func (s *stepRun) do(ctx context.Context) error {
 	if s.step.Action == plans.Forget {
+		if heir, ok := s.claimant(s.node); ok && s.lost(heir) != "" { // it would have no record at all
+			s.end.Outcome, s.end.Reason = event.Withheld, s.lost(heir)
+			return nil
+		}
 		s.end.Outcome = event.Done
 		return s.conclude(ctx, state.Result{Records: true})
 	}
-	if s.m == nil || s.m.err != nil {
-		s.end.Outcome, s.end.Reason = event.Withheld, "its host is not reachable"
-		if s.m != nil {
-			s.end.Reason = s.m.err.Error()
-		}
+	if reason := s.lost(s.node); reason != "" {
+		s.end.Outcome, s.end.Reason = event.Withheld, reason
 		return nil
 	}
 	if s.inst(s.node) != nil {
@@ -120,7 +121,21 @@ func (s *stepRun) do(ctx context.Context) error {
 	if s.change.Action == plans.Replace && r.old.Exists() {
 		s.found = r.old
 	}
+	s.leaveIgnored()
 	return s.settled(ctx, r)
+}
+
+// leaveIgnored wants what ignore_changes names as it is.
+func (s *stepRun) leaveIgnored() {
+	in := s.inst(s.node)
+	if in == nil || len(in.Block.Lifecycle.IgnoreChanges) == 0 || s.prior == cty.NilVal || s.prior.IsNull() {
+		return
+	}
+	attrs := s.want.AsValueMap()
+	for _, name := range in.Block.Lifecycle.IgnoreChanges {
+		attrs[name] = s.prior.GetAttr(name)
+	}
+	s.want = cty.ObjectVal(attrs)
 }
 
 // evaluate finds what is wanted, now that what the step depends on is there,
@@ -150,6 +165,9 @@ func (s *stepRun) evaluate() error {
 	}
 	s.final[s.node] = want
 	s.want = unmarked(want)
+	for _, name := range s.secrets[s.node] {
+		s.hider.add(want.GetAttr(name))
+	}
 	if t.IsAct { // what it is done for is all known now
 		s.change.After = s.object(s.node, s.want, s.secrets[s.node])
 		s.change.InputDigest = inputDigest(s.in.Key, t, s.want)
@@ -174,10 +192,10 @@ func (s *stepRun) readAgain(ctx context.Context) error {
 // settled does what the table says.
 func (s *stepRun) settled(ctx context.Context, r reading) error {
 	t := s.types[s.node]
-	intent, left := s.remains()
+	intent, id, left := s.remains()
 	sit := situation{
 		action: s.step.Action, strict: s.step.Strict, once: s.step.Once, isAct: t.IsAct,
-		touched: s.m.touched, left: left,
+		touched: s.m.touched, left: left, over: s.concluded(s.node),
 	}
 	sit.object = s.likeness(r)
 	if s.refreshOnly() && sit.object == asBefore && !s.due() {
@@ -202,7 +220,7 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 	case diagnose:
 		return fmt.Errorf("run %s was cut off during this step, which must happen only once, and what stands on the host does not tell whether it was completed; look at the host, then run `kplan state rm '%s'` to begin it anew", intent.Run, s.step.Addr)
 	case adopt:
-		err := s.perform(ctx, host.ActID{Run: intent.Run, Step: intent.Step})
+		err := s.perform(ctx, id)
 		if err == nil && s.end.Outcome == event.Done {
 			s.end.Outcome = event.Adopted
 		}
@@ -218,13 +236,13 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 	return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
 }
 
-// remains is what an interrupted run left of this step.
-func (s *stepRun) remains() (state.Intent, remains) {
+// remains is what an interrupted run left of this step, and the id of its act.
+func (s *stepRun) remains() (intent state.Intent, id host.ActID, left remains) {
 	intent, ok := s.now.Interrupted[s.step.Addr]
 	if !ok || intent.Input != s.input() {
-		return intent, nothing
+		return intent, id, nothing
 	}
-	left := unbegun
+	left = unbegun
 	if intent.BootID != s.m.contact.BootID {
 		left = cutOff
 	}
@@ -232,6 +250,7 @@ func (s *stepRun) remains() (state.Intent, remains) {
 		if a.ID.Run != intent.Run || a.ID.Step != intent.Step {
 			continue
 		}
+		id = a.ID
 		switch {
 		case a.State == host.ActRunning:
 			left = running
@@ -243,7 +262,7 @@ func (s *stepRun) remains() (state.Intent, remains) {
 			left = failedAct
 		}
 	}
-	return intent, left
+	return intent, id, left
 }
 
 // input is the digest of what the step is done for.
@@ -267,7 +286,7 @@ func (s *stepRun) likeness(r reading) likeness {
 		return asAfter // the run that was cut off did it
 	case string(r.verdict) == s.change.Verdict:
 		return asBefore
-	case r.verdict == resource.DoneBefore && s.change.Action == plans.Create:
+	case r.verdict == resource.DoneBefore && (s.change.Action == plans.Create || rec.InputDigest == s.change.InputDigest):
 		return asAfter
 	}
 	return asBefore
@@ -277,7 +296,7 @@ func (s *stepRun) refreshOnly() bool { return s.step.Action == plans.Refresh }
 
 // due reports whether a refresh is owed or caused by what this run did.
 func (s *stepRun) due() bool {
-	if s.step.Owed || len(s.now.Debts(s.step.Addr)) > 0 {
+	if len(s.now.Debts(s.step.Addr)) > 0 || s.step.Owed && !s.resumed() {
 		return true
 	}
 	for _, c := range s.step.Causes {

@@ -107,7 +107,11 @@ func (s *Snapshot) Fold(r Record) error {
 		}
 		s.Serial++
 		s.Epoch = max(s.Epoch, b.Epoch)
-		s.Applied = Applied{Run: b.Run, Digest: b.Digest, Running: true, Steps: b.Steps}
+		next := Applied{Run: b.Run, Digest: b.Digest, Running: true, Steps: b.Steps}
+		if s.Applied.Digest == b.Digest && !s.Applied.Complete {
+			next.Concluded = s.Applied.Concluded
+		}
+		s.Applied = next
 	case r.Intent != nil:
 		s.Interrupted[r.Intent.Addr] = *r.Intent
 	case r.Result != nil:
@@ -135,7 +139,15 @@ func (s *Snapshot) foldResult(r Result) error {
 		owes[a] = d
 	}
 	delete(s.Interrupted, r.Addr)
-	s.Applied.Done++
+	if r.Step > 0 { // what was found right has no step
+		s.Applied.Done++
+	}
+	if r.Concludes {
+		at, found := slices.BinarySearch(s.Applied.Concluded, r.Step)
+		if !found {
+			s.Applied.Concluded = slices.Insert(slices.Clone(s.Applied.Concluded), at, r.Step)
+		}
+	}
 
 	debts := s.Debts(r.Addr)
 	if r.Pays {

@@ -91,6 +91,9 @@ type Applied struct {
 	Digest   string    `json:"digest"`
 	Complete bool      `json:"complete"`
 	Ended    time.Time `json:"ended,omitzero"`
+	// Concluded are the steps that ended as the plan promised, ascending: of
+	// this run, and of those before it that were cut off in the same plan.
+	Concluded []int `json:"concluded,omitempty"`
 	// Running is a run that has not written its end: cut off, or under way.
 	Running bool `json:"running,omitempty"`
 	// Done counts the results that the run recorded, of so many Steps.
@@ -128,6 +131,9 @@ type Result struct {
 	Records bool    `json:"records"`
 	// Owes are debts that the step's change lays on other objects.
 	Owes map[string]Debt `json:"owes,omitempty"`
+	// Concludes says that the step ended as the plan promised, so that applying
+	// the same plan again leaves it alone.
+	Concludes bool `json:"concludes,omitempty"`
 	// Pays says that the step paid the object's debts.
 	Pays bool `json:"pays,omitempty"`
 }

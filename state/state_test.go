@@ -3,6 +3,7 @@ package state_test
 import (
 	"bytes"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -146,9 +147,9 @@ func TestFold(t *testing.T) {
 			return s.Interrupted[file].Run == "r"
 		}},
 		"intent and result": {
-			[]state.Record{{Intent: &state.Intent{Addr: file}}, {Result: &state.Result{Addr: file, Records: true, Object: obj(file)}}},
+			[]state.Record{{Intent: &state.Intent{Addr: file}}, {Result: &state.Result{Addr: file, Step: 1, Concludes: true, Records: true, Object: obj(file)}}},
 			func(s *state.Snapshot) bool {
-				return len(s.Interrupted) == 0 && len(s.Objects) == 1 && s.Applied.Done == 1
+				return len(s.Interrupted) == 0 && len(s.Objects) == 1 && s.Applied.Done == 1 && slices.Equal(s.Applied.Concluded, []int{1})
 			},
 		},
 		"result without record": {[]state.Record{{Result: &state.Result{Addr: file, Object: obj(file)}}}, func(s *state.Snapshot) bool { return len(s.Objects) == 0 }},

@@ -175,10 +175,6 @@ func lastLine(b []byte) string {
 	if i := strings.LastIndexByte(s, '\n'); i >= 0 {
 		s = s[i+1:]
 	}
-	const limit = 300
-	if len(s) > limit {
-		s = s[:limit] + "…"
-	}
 	return strings.TrimSpace(s)
 }
 

@@ -245,7 +245,7 @@ func runSeen(t *testing.T, p Place) {
 	ctx := context.Background()
 	l := lock(t, p.Open())
 	j := begin(t, l, "r1", 40)
-	for n := range 12 {
+	for n := 1; n <= 12; n++ {
 		ok(t, j.Intent(ctx, Intent("r1", n)))
 		ok(t, j.Result(ctx, Result("r1", n)))
 	}

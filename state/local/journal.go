@@ -221,7 +221,7 @@ func (j *journal) add(open int64, records []state.Record) (b *batch, leads bool,
 		// The step was done: End still tries to record it.
 		return nil, false, errors.Join(err, j.fold(records))
 	}
-	j.open += open
+	j.open = max(0, j.open+open) // a forget has no intent
 	if err := j.fold(records); err != nil {
 		return nil, false, err
 	}

@@ -96,7 +96,7 @@ func TestLarge(t *testing.T) {
 				t.Fatal(diags)
 			}
 			took, grown := cost(func() { _, diags = e.Value(ctx) })
-			if took > 10*time.Second || grown > 400<<20 {
+			if took > 10*time.Second*slow || grown > 400<<20 {
 				t.Errorf("took %v and %d MiB", took, grown>>20)
 			}
 			if !diags.HasErrors() && b.Err() == nil {
