@@ -10,6 +10,8 @@ import (
 	"regexp"
 	"strings"
 	"testing"
+
+	"github.com/kplan/kplan/test/site"
 )
 
 // everyType uses each resource type at least once.
@@ -87,37 +89,37 @@ func fulfilled(out string) (n int) {
 }
 
 func TestBareMachinesPlanCompletely(t *testing.T) {
-	s := newSite(t, everyType)
-	s.ok("plan", "-out", "p.kplan")
+	s := site.New(t, everyType)
+	s.Want(0, "plan", "-out", "p.kplan")
 	var plan struct {
 		Steps []struct{ ID int }
 	}
-	if err := json.Unmarshal([]byte(s.ok("show", "-json", "p.kplan").stdout), &plan); err != nil {
+	if err := json.Unmarshal([]byte(s.Want(0, "show", "-json", "p.kplan").Stdout), &plan); err != nil {
 		t.Fatal(err)
 	}
-	r := s.ok("apply", "p.kplan")
-	if got := fulfilled(r.stdout); got != len(plan.Steps) || got == 0 {
-		t.Errorf("%d of %d steps were fulfilled:\n%s", got, len(plan.Steps), r.stdout)
+	r := s.Want(0, "apply", "p.kplan")
+	if got := fulfilled(r.Stdout); got != len(plan.Steps) || got == 0 {
+		t.Errorf("%d of %d steps were fulfilled:\n%s", got, len(plan.Steps), r.Stdout)
 	}
-	s.has(r.stdout, "Apply complete!")
-	s.empty()
-	if got := s.on("k8s-node2", "cat /etc/kplan-test/daemon.conf"); got != "host = k8s-node2\nquote = \"it's\" $HOME\n" {
+	has(t, r.Stdout, "Apply complete!")
+	empty(t, s)
+	if got := s.On("k8s-node2", "cat /etc/kplan-test/daemon.conf"); got != "host = k8s-node2\nquote = \"it's\" $HOME\n" {
 		t.Errorf("daemon.conf: %q", got)
 	}
 	// A package that starts its own service: the service's step is fulfilled
 	// without an act, not stale.
-	if got := s.on("k8s-node1", "systemctl is-active lab-daemon"); got != "active\n" {
+	if got := s.On("k8s-node1", "systemctl is-active lab-daemon"); got != "active\n" {
 		t.Errorf("lab-daemon is %q", got)
 	}
-	s.want(5, "apply", "p.kplan") // already applied
+	s.Want(5, "apply", "p.kplan") // already applied
 }
 
 func TestPlanAndDriftAreHarmless(t *testing.T) {
-	s := newSite(t, everyType)
+	s := site.New(t, everyType)
 	ctx := context.Background()
 	look := func() map[string]map[string]string {
 		all := map[string]map[string]string{}
-		for _, m := range s.lab.Machines() {
+		for _, m := range s.Lab.Machines() {
 			files, err := m.Snapshot(ctx)
 			if err != nil {
 				t.Fatal(err)
@@ -141,39 +143,39 @@ func TestPlanAndDriftAreHarmless(t *testing.T) {
 		}
 	}
 	before := look()
-	s.ok("plan")
+	s.Want(0, "plan")
 	same("plan of bare machines", before)
-	s.ok("apply", "-auto-approve")
+	s.Want(0, "apply", "-auto-approve")
 	before = look()
-	s.ok("plan")
-	s.ok("drift")
+	s.Want(0, "plan")
+	s.Want(0, "drift")
 	same("plan and drift of converged machines", before)
 }
 
 func TestDriftIsFoundAndRepaired(t *testing.T) {
-	s := newSite(t, everyType)
-	s.ok("apply", "-auto-approve")
-	s.on("k8s-node1", "sysctl -qw net.ipv4.ip_forward=0")
-	s.on("k8s-node2", "echo more >> /etc/kplan-test/daemon.conf")
-	s.on("k8s-node2", "systemctl stop lab-daemon")
-	s.on("k8s-node3", "chmod 700 /etc/kplan-test")
-	r := s.want(2, "drift")
+	s := site.New(t, everyType)
+	s.Want(0, "apply", "-auto-approve")
+	s.On("k8s-node1", "sysctl -qw net.ipv4.ip_forward=0")
+	s.On("k8s-node2", "echo more >> /etc/kplan-test/daemon.conf")
+	s.On("k8s-node2", "systemctl stop lab-daemon")
+	s.On("k8s-node3", "chmod 700 /etc/kplan-test")
+	r := s.Want(2, "drift")
 	for _, a := range []string{
 		"sysctl.forward@k8s-node1", "file.conf@k8s-node2", "service.daemon@k8s-node2", "directory.conf@k8s-node3",
 	} {
-		s.has(r.stdout, a)
+		has(t, r.Stdout, a)
 	}
-	if strings.Contains(r.stdout, "exec.mark") || strings.Contains(r.stdout, "package.") {
-		t.Errorf("drift names what did not change:\n%s", r.stdout)
+	if strings.Contains(r.Stdout, "exec.mark") || strings.Contains(r.Stdout, "package.") {
+		t.Errorf("drift names what did not change:\n%s", r.Stdout)
 	}
-	s.ok("apply", "-auto-approve")
-	s.ok("drift")
-	s.empty()
+	s.Want(0, "apply", "-auto-approve")
+	s.Want(0, "drift")
+	empty(t, s)
 }
 
 // TestStale changes one object of each type between plan and apply.
 func TestStale(t *testing.T) {
-	s := newSite(t, everyType)
+	s := site.New(t, everyType)
 	changes := []struct{ name, script string }{
 		{"file.conf", "mkdir -p -m 750 /etc/kplan-test && echo other > /etc/kplan-test/daemon.conf"},
 		{"directory.conf", "mkdir -p /etc/kplan-test && chmod 711 /etc/kplan-test"},
@@ -186,14 +188,14 @@ func TestStale(t *testing.T) {
 	}
 	for _, c := range changes {
 		t.Run(c.name, func(t *testing.T) {
-			s := s.in(t)
-			s.lab.Reset(t)
-			s.ok("plan", "-out", "p.kplan")
-			s.on("k8s-node2", c.script)
-			r := s.want(5, "apply", "p.kplan")
-			s.has(r.stderr, c.name+"@k8s-node2")
-			for _, m := range s.lab.Machines() {
-				if out := s.on(m.Name, "ls -d /run/kplan /var/lib/kplan /var/lib/marked 2>/dev/null || true"); out != "" {
+			s := s.In(t)
+			s.Lab.Reset(t)
+			s.Want(0, "plan", "-out", "p.kplan")
+			s.On("k8s-node2", c.script)
+			r := s.Want(5, "apply", "p.kplan")
+			has(t, r.Stderr, c.name+"@k8s-node2")
+			for _, m := range s.Lab.Machines() {
+				if out := s.On(m.Name, "ls -d /run/kplan /var/lib/kplan /var/lib/marked 2>/dev/null || true"); out != "" {
 					t.Errorf("something was written on %s: %s", m.Name, out)
 				}
 			}
@@ -219,70 +221,76 @@ resource "file" "conf" {
   sensitive_content = "colour = ${var.colour}\nhost = ${each.host.facts.hostname}\npassword = ${var.password}\n"
 }
 `
-	s := newSite(t, spec)
-	s.env = []string{"KPLAN_VAR_password=one"}
+	s := site.New(t, spec)
+	s.Env = []string{"KPLAN_VAR_password=one"}
 	tests := []struct {
 		name   string
-		change func(s *site)
+		change func(s *site.Site)
 		args   []string
 		env    string
 		code   int
 		says   string
 	}{
-		{"fact", func(s *site) { s.on("k8s-node2", "hostname another") }, nil, "one", 5, "the fact hostname"},
-		{"machine-id", func(s *site) {
-			s.on("k8s-node2", "echo 0123456789abcdef0123456789abcdef > /etc/machine-id")
+		{"fact", func(s *site.Site) { s.On("k8s-node2", "hostname another") }, nil, "one", 5, "the fact hostname"},
+		{"machine-id", func(s *site.Site) {
+			s.On("k8s-node2", "echo 0123456789abcdef0123456789abcdef > /etc/machine-id")
 		}, nil, "one", 5, "machine-id"},
-		{"host key", func(s *site) {
-			s.on("k8s-node2", "cp -a /etc/ssh /etc/ssh.kept; rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; systemctl restart ssh")
+		{"host key", func(s *site.Site) {
+			s.On("k8s-node2", "cp -a /etc/ssh /etc/ssh.kept; rm /etc/ssh/ssh_host_*; ssh-keygen -q -t ed25519 -N '' -f /etc/ssh/ssh_host_ed25519_key; systemctl restart ssh")
 		}, nil, "one", 6, "SHA256:"},
-		{"variable", func(*site) {}, []string{"-var", "colour=blue"}, "one", 1, "colour"},
-		{"sensitive variable", func(*site) {}, nil, "two", 5, "password"},
-		{"state", func(s *site) { s.ok("apply", "-auto-approve") }, nil, "one", 5, "serial"},
+		{"variable", func(*site.Site) {}, []string{"-var", "colour=blue"}, "one", 1, "colour"},
+		{"sensitive variable", func(*site.Site) {}, nil, "two", 5, "password"},
+		{"state", func(s *site.Site) { s.Want(0, "apply", "-auto-approve") }, nil, "one", 5, "serial"},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			s := s.in(t)
-			s.lab.Reset(t)
-			s.ok("plan", "-out", "p.kplan")
+			s := s.In(t)
+			s.Lab.Reset(t)
+			s.Want(0, "plan", "-out", "p.kplan")
 			tt.change(s)
-			s.env = []string{"KPLAN_VAR_password=" + tt.env}
-			r := s.want(tt.code, append([]string{"apply"}, append(tt.args, "p.kplan")...)...)
-			s.has(r.stderr, tt.says)
+			s.Env = []string{"KPLAN_VAR_password=" + tt.env}
+			r := s.Want(tt.code, append([]string{"apply"}, append(tt.args, "p.kplan")...)...)
+			has(t, r.Stderr, tt.says)
 			if tt.name == "host key" { // it is the machine's for the tests to come
-				s.on("k8s-node2", "rm -r /etc/ssh; mv /etc/ssh.kept /etc/ssh; systemctl restart ssh")
+				s.On("k8s-node2", "rm -r /etc/ssh; mv /etc/ssh.kept /etc/ssh; systemctl restart ssh")
 			}
 		})
 	}
 }
 
 func TestOneHostDown(t *testing.T) {
-	s := newSite(t, everyType)
-	m, err := s.lab.Machine("k8s-node3")
+	s := site.New(t, everyType)
+	m, err := s.Lab.Machine("k8s-node3")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := m.PowerOff(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	r := s.want(8, "plan", "-out", "p.kplan")
-	s.has(r.stdout, "k8s-node3")
-	r = s.want(3, "apply", "p.kplan")
-	if got := fulfilled(r.stdout); got != 2*everyStep && got == 0 {
-		t.Errorf("%d steps were fulfilled:\n%s", got, r.stdout)
+	r := s.Want(8, "plan", "-out", "p.kplan")
+	has(t, r.Stdout, "k8s-node3")
+	r = s.Want(3, "apply", "p.kplan")
+	if got := fulfilled(r.Stdout); got != 2*everyStep && got == 0 {
+		t.Errorf("%d steps were fulfilled:\n%s", got, r.Stdout)
 	}
-	s.has(r.stdout+r.stderr, "k8s-node3")
+	has(t, r.Stdout+r.Stderr, "k8s-node3")
 	if err := m.PowerOn(context.Background()); err != nil {
 		t.Fatal(err)
 	}
-	s.ok("apply", "-auto-approve")
-	s.empty()
+	s.Want(0, "apply", "-auto-approve")
+	empty(t, s)
 }
 
+// TestSecretsStayIn looks for a secret variable, which stands in a file, in an
+// environment and in what a command prints, and for the password of sudo.
 func TestSecretsStayIn(t *testing.T) {
-	const canary = "c4n4ry-s3cr3t-v4lu3"
-	s := newSite(t, `
+	const canary, become = "c4n4ry-s3cr3t-v4lu3", "ops-password"
+	s := site.New(t, `
 variable "password" {
+  type      = string
+  sensitive = true
+}
+variable "become_password" {
   type      = string
   sensitive = true
 }
@@ -294,14 +302,20 @@ resource "file" "secret" {
 }
 resource "exec" "uses" {
   on          = hosts
-  command     = "cat > /dev/null; echo $TOKEN; sleep 1; echo $TOKEN >&2; exit 1"
+  command     = "cat > /dev/null; cat /etc/secret; echo $TOKEN; sleep 1; echo $TOKEN >&2; exit 1"
   stdin       = var.password
   environment = { TOKEN = var.password }
   depends_on  = [file.secret]
 }
 `)
-	s.env = []string{"KPLAN_VAR_password=" + canary}
+	spec, err := os.ReadFile(filepath.Join(s.Dir, "main.kplan.hcl"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Write("main.kplan.hcl", strings.Replace(string(spec), `"root"`, "\"ops\"\n  become = \"sudo\"\n  become_password = var.become_password", 1))
+	s.Env = []string{"KPLAN_VAR_password=" + canary, "KPLAN_VAR_become_password=" + become}
 	var seen strings.Builder
+	// The machines' processes are processes of this host, too.
 	watch := exec.Command("sh", "-c", "while :; do cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\\0' ' '; done")
 	watch.Stdout = &seen
 	if err := watch.Start(); err != nil {
@@ -316,38 +330,44 @@ resource "exec" "uses" {
 		{"plan", "-json"},
 		{"drift"},
 		{"state", "list"},
+		{"state", "pull"},
 		{"show"},
 		{"apply", "-auto-approve", "-json", "-log-level", "debug"},
 	} {
-		r := s.kplan(args...)
-		printed.WriteString(r.stdout + r.stderr)
+		r := s.Run(args...)
+		printed.WriteString(r.Stdout + r.Stderr)
 	}
-	watch.Process.Kill()
-	watch.Wait()
-	if strings.Contains(printed.String(), canary) {
-		t.Errorf("the secret was printed:\n%s", printed.String())
-	}
-	if strings.Contains(seen.String(), canary) {
-		t.Error("the secret stood on a command line")
-	}
-	err := filepath.WalkDir(s.dir, func(path string, d os.DirEntry, err error) error {
-		if err != nil || d.IsDir() {
+	_ = watch.Process.Kill()
+	_ = watch.Wait()
+	has(t, printed.String(), "(sensitive value)")
+	for _, secret := range []string{canary, become} {
+		if strings.Contains(printed.String(), secret) {
+			t.Errorf("%s was printed:\n%s", secret, printed.String())
+		}
+		if strings.Contains(seen.String(), secret) {
+			t.Errorf("%s stood on a command line", secret)
+		}
+		err := filepath.WalkDir(s.Dir, func(path string, d os.DirEntry, err error) error {
+			if err != nil || d.IsDir() {
+				return err
+			}
+			data, err := os.ReadFile(path)
+			if strings.Contains(string(data), secret) {
+				t.Errorf("%s stands in %s", secret, path)
+			}
 			return err
+		})
+		if err != nil {
+			t.Fatal(err)
 		}
-		data, err := os.ReadFile(path)
-		if strings.Contains(string(data), canary) {
-			t.Errorf("the secret stands in %s", path)
+		for _, m := range s.Lab.Machines() {
+			if out := s.On(m.Name, "grep -rlF "+secret+" /run/kplan /var/lib/kplan /var/log /tmp /var/tmp 2>/dev/null || true"); out != "" {
+				t.Errorf("%s stands on %s in %s", secret, m.Name, out)
+			}
 		}
-		return err
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
-	for _, m := range s.lab.Machines() {
-		if out := s.on(m.Name, "grep -rlF "+canary+" /run/kplan /var/lib/kplan /var/log /tmp /var/tmp 2>/dev/null || true"); out != "" {
-			t.Errorf("the secret stands on %s in %s", m.Name, out)
-		}
-		if out := s.on(m.Name, "cat /etc/secret"); !strings.Contains(out, canary) {
+	for _, m := range s.Lab.Machines() {
+		if out := s.On(m.Name, "cat /etc/secret"); !strings.Contains(out, canary) {
 			t.Errorf("/etc/secret on %s is %q", m.Name, out)
 		}
 	}

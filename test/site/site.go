@@ -155,3 +155,15 @@ func (s *Site) On(name, script string) string {
 	}
 	return out
 }
+
+// In is the site for a subtest: the same spec on the same machines, and no
+// state.
+func (s *Site) In(tb testing.TB) *Site {
+	tb.Helper()
+	sub := *s
+	sub.tb = tb
+	if err := os.RemoveAll(filepath.Join(s.Dir, ".kplan")); err != nil {
+		tb.Fatal(err)
+	}
+	return &sub
+}

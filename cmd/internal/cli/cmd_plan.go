@@ -26,7 +26,7 @@ func planCommand() command {
 			out := f.String("out", "FILE", "save the plan to FILE, to be applied later")
 			detailed := f.Bool("detailed-exitcode", "end with exit status 2 where there are changes")
 			offline := f.Bool("offline", "contact no host: take what the state records as actual")
-			refresh := f.Bool("refresh-only", "only show what changed outside of kplan, and plan to record it")
+			refresh := f.Bool("refresh-only", "only show what changed outside of kplan")
 			destroy := f.Bool("destroy", "plan to remove all that kplan made")
 			return func(ctx context.Context, a *app, _ []string) int {
 				o := planOptions{choice: c, out: *out, offline: *offline}
@@ -35,6 +35,8 @@ func planCommand() command {
 					return a.fail(problem("--refresh-only and --destroy exclude each other", "Use one of them."))
 				case *offline && *out != "":
 					return a.fail(problem("--offline and --out exclude each other", "A plan that was made without reading the hosts cannot be applied. Plan again without --offline to save it."))
+				case *refresh && *out != "":
+					return a.fail(problem("--refresh-only and --out exclude each other", "A refresh-only plan is for looking: it has no steps that could be applied."))
 				case *refresh:
 					o.mode = plans.RefreshOnly
 				case *destroy:
