@@ -190,6 +190,11 @@ func (r *run) anything() bool {
 			return true
 		}
 	}
+	for a := range r.now.Interrupted { // to be told of, and let go
+		if _, ok := r.derivation.index[a]; !ok {
+			return true
+		}
+	}
 	for _, o := range r.plan.Outputs() {
 		if !o.After.Equal(o.Before) {
 			return true
