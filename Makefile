@@ -39,7 +39,7 @@ test: fmt-check vet staticcheck ## everything: the race detector, the lab, a lit
 	$(GO) test -race -shuffle=on $(UNIT)
 	$(GO) test -race -shuffle=on -count=1 -v -p 1 -timeout 20m $(ON_LAB)
 	KPLAN_LAB=1 $(GO) test -race -shuffle=on -count=1 -v -run Lab -timeout 10m ./engine/internal/conn
-	./test/fuzz.sh 5s
+	./test/fuzz.sh 3000x
 
 .PHONY: crash
 crash: ## kill -9 at random instants, in process and in the lab
@@ -50,8 +50,8 @@ bench: ## speed, as ratios and exponents
 	$(GO) test -run '^$$' -bench . -benchtime 1x ./engine/... ./dsl/... ./state/...
 
 .PHONY: fuzz
-fuzz: ## fuzz every decoder for a minute each
-	./test/fuzz.sh 60s
+fuzz: ## fuzz every decoder for a few minutes
+	./test/fuzz.sh 200000x
 
 .PHONY: lab-up lab-down lab-ssh
 lab-up: ## start N=3 throw-away machines
