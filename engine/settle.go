@@ -4,9 +4,8 @@ import (
 	"github.com/kplan/kplan/plans"
 )
 
-// This file is the one table of recovery: what a step does, given what stands
-// on the machine when it comes and what an earlier run left behind. There is
-// no recovery outside it.
+// This file is the one table of what a step does when it comes, given what
+// stands on the machine and what an earlier run left behind.
 
 // likeness is how an object stands to a planned one.
 type likeness string

@@ -22,8 +22,6 @@ const (
 // printed when it runs (contract, rule 4).
 func (a Action) Strict() bool { return a == Delete || a == Replace }
 
-// Outcome-free facts about steps.
-
 // Node is the id of a step or of a barrier: what another waits for. Steps and
 // barriers count in one sequence from 1, in an order in which each comes after
 // all that it waits for.

@@ -107,11 +107,12 @@ type Intent struct {
 	Step  int           `json:"step"`
 	Addr  addr.Instance `json:"-"`
 	Host  string        `json:"host"`
-	Class string        `json:"class"` // inline, detached or once
+	Class string        `json:"class"` // once, or repeatable
 	// Action is the action of the step.
 	Action string `json:"action"`
-	// Input is the digest of what is wanted, First of what the first reading
-	// showed.
+	// Input tells what the act is done for: of an act the digest of its inputs,
+	// of a thing that of its action and address. First is the digest of what
+	// stood there before, "" for nothing.
 	Input string `json:"input"`
 	First string `json:"first"`
 	// BootID is the boot that the host was in.

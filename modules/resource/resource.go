@@ -98,9 +98,8 @@ type Disrupter[T any] interface {
 	Disrupts(prior *T) []string
 }
 
-// Keeper says what deleting the object would leave behind, given what was read
-// (nil entries where nothing): a directory with foreign files in it is
-// forgotten instead of deleted.
+// Keeper says what deleting the object would leave behind: a directory with
+// foreign files in it is forgotten instead of deleted.
 type Keeper[T any] interface {
 	// Keeps is called on what was read. gone tells which paths this plan
 	// deletes. A reason other than "" turns the delete into a forget.
