@@ -24,6 +24,7 @@ try() {
 
 say 'Three machines, from nothing'
 lab up
+lab reset # whatever they were used for before
 dir=$(lab dir)
 work=$(mktemp -d)
 cleanup() {
