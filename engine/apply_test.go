@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/kplan/kplan/dsl/addr"
+	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/engine/event"
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/host/hosttest"
@@ -187,28 +188,36 @@ func TestAnUnreachableHostIsWithheld(t *testing.T) {
 
 func TestAFailedStepSkipsWhatNeedsIt(t *testing.T) {
 	w := newWorld(t, "a", "b")
-	w.machines["a"].Put("/etc/x", "a file where a directory has to be\n")
+	for name, m := range w.machines {
+		m.Script("make-it", func(*hosttest.Call) host.Output {
+			if name == "a" {
+				return host.Output{Code: 1, Stderr: []byte("it broke\n")}
+			}
+			return host.Output{}
+		})
+	}
 	w.spec(`
-resource "directory" "x" {
-  on   = hosts
-  path = "/etc/x"
+resource "exec" "x" {
+  on      = hosts
+  command = "make-it"
 }
 resource "file" "y" {
   on         = hosts
-  path       = "/etc/x/y"
+  path       = "/etc/y"
   content    = "y\n"
-  depends_on = [directory.x]
+  depends_on = [exec.x]
 }
 `)
-	p, diags := w.engine().Plan(t.Context(), w.input())
-	if diags.HasErrors() {
-		t.Skip("refused while planning, which is better")
-	}
+	p := w.plan()
 	defer p.Close()
 	r, diags := w.run(p)
-	if !diags.HasErrors() || r.Counts[event.Failed] != 1 || r.Counts[event.Skipped] != 1 || r.Counts[event.Done] != 2 {
-		t.Errorf("counts %v, diagnostics %v", r.Counts, diags)
+	if len(diags) != 1 || diags[0].Extra != engine.CodeIncomplete || !strings.Contains(diags[0].Detail, "it broke") || diags[0].Subject == nil {
+		t.Errorf("diagnostics: %v", diags)
 	}
+	if r.Counts[event.Failed] != 1 || r.Counts[event.Skipped] != 1 || r.Counts[event.Done] != 2 {
+		t.Errorf("counts: %v", r.Counts)
+	}
+	w.wantSteps("create exec.x@a", "create file.y@a")
 }
 
 func TestExec(t *testing.T) {
