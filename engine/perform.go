@@ -31,7 +31,8 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 	outcome := resource.Done
 	after := cty.NilVal
 	fn := func(ctx context.Context, h host.Host) (err error) {
-		outcome, err = s.act(ctx, h)
+		outcome, err = s.act(ctx, s.memory.Recall(h))
+		s.memory = host.Memory{} // another try looks for itself
 		return err
 	}
 	var back func(context.Context, host.Host) error

@@ -241,15 +241,28 @@ func (d *derivation) readAll(ctx context.Context, f *fleet) {
 // readNodes fills the readings of nodes, all on machine m. It fails where the
 // connection was lost.
 func (d *derivation) readNodes(ctx context.Context, m *member, nodes []int) error {
-	var fns []func(context.Context, host.Host) error
-	for _, i := range nodes {
-		fns = append(fns, func(ctx context.Context, h host.Host) error {
-			r, err := d.read(ctx, h, i)
-			r.err = err
-			d.readings[i] = r
-			return err
-		})
+	fns := make([]reader, len(nodes))
+	for k, i := range nodes {
+		fns[k] = d.reader(i)
 	}
+	return readAs(ctx, m, fns...)
+}
+
+// reader is what a session runs to read something.
+type reader = func(context.Context, host.Host) error
+
+// reader fills the reading of node i.
+func (d *derivation) reader(i int) reader {
+	return func(ctx context.Context, h host.Host) error {
+		r, err := d.read(ctx, h, i)
+		r.err = err
+		d.readings[i] = r
+		return err
+	}
+}
+
+// readAs runs fns on machine m. It fails where the connection was lost.
+func readAs(ctx context.Context, m *member, fns ...reader) error {
 	for _, err := range m.link.Session.Read(ctx, fns) {
 		if errors.Is(err, host.ErrLost) {
 			return err

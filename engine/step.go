@@ -33,6 +33,7 @@ type stepRun struct {
 	want   cty.Value    // in clear, unmarked; NilVal for a leftover
 	prior  cty.Value    // as read, in clear
 	found  plans.Object // prior as plans see it
+	memory host.Memory  // of the reading directly before the act; empty where there was none
 	end    event.StepEnded
 	// refreshed says that only the refresh is left to do.
 	refreshed bool
@@ -176,11 +177,17 @@ func (s *stepRun) evaluate() error {
 	return nil
 }
 
+// readAgain reads the object once more, and remembers how.
 func (s *stepRun) readAgain(ctx context.Context) error {
-	err := s.readNodes(ctx, s.m, []int{s.node})
+	read := s.reader(s.node)
+	again := func(ctx context.Context, h host.Host) error {
+		s.memory = host.Memory{}
+		return read(ctx, s.memory.Listen(h))
+	}
+	err := readAs(ctx, s.m, again)
 	if errors.Is(err, host.ErrLost) {
 		if err = s.fleet.reopen(ctx, s.m); err == nil {
-			err = s.readNodes(ctx, s.m, []int{s.node})
+			err = readAs(ctx, s.m, again)
 		}
 	}
 	if err != nil {

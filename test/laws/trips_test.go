@@ -119,9 +119,8 @@ func TestTripsToAct(t *testing.T) {
 		{"inline, a directory", "directory", resourcetest.Values{"path": "/opt/kplan-law/d"}, 2},
 		{"inline, a sysctl", "sysctl", resourcetest.Values{"key": "net.ipv4.ip_forward", "value": "1"}, 2},
 		{"inline, a hostname", "hostname", resourcetest.Values{"name": "law-1"}, 2},
-		// These two keep what others wrote, and so read once more.
-		{"inline, a hosts file", "hosts_file", resourcetest.Values{"path": "/etc/hosts", "entries": map[string][]string{"10.0.2.15": {"k8s-node1"}}}, 3},
-		{"inline, swap", "swap", resourcetest.Values{"enabled": false}, 3},
+		{"inline, a hosts file", "hosts_file", resourcetest.Values{"path": "/etc/hosts", "entries": map[string][]string{"10.0.2.15": {"k8s-node1"}}}, 2},
+		{"inline, swap", "swap", resourcetest.Values{"enabled": false}, 2},
 		{"inline, a service at boot", "service", resourcetest.Values{"name": "lab-daemon", "enabled": true}, 2},
 		{"detached, a package", "package", resourcetest.Values{"name": "lab-hello"}, 2},
 		{"detached, a service now", "service", resourcetest.Values{"name": "lab-daemon", "running": true}, 3},
@@ -165,7 +164,9 @@ func step(t *testing.T, session host.Session, o object, id host.ActID) {
 		}
 		return nil
 	}
-	if errs := session.Read(t.Context(), []func(context.Context, host.Host) error{read}); errs[0] != nil {
+	var memory host.Memory
+	before := func(ctx context.Context, h host.Host) error { return read(ctx, memory.Listen(h)) }
+	if errs := session.Read(t.Context(), []func(context.Context, host.Host) error{before}); errs[0] != nil {
 		t.Fatal(errs[0])
 	}
 	if !o.typ.IsAct && !o.differs(got, "") {
@@ -177,7 +178,7 @@ func step(t *testing.T, session host.Session, o object, id host.ActID) {
 			_, err := o.typ.Do(ctx, h, o.want)
 			return err
 		}
-		return o.typ.Apply(ctx, h, o.want, prior)
+		return o.typ.Apply(ctx, memory.Recall(h), o.want, prior)
 	}, read)
 	if fnErr != nil || readErr != nil {
 		t.Fatalf("%v: %v, read back: %v", o, fnErr, readErr)

@@ -88,7 +88,8 @@ func (f HostsFile) Read(ctx context.Context, h host.Host) (*HostsFile, error) {
 	return &HostsFile{Path: f.Path, Entries: entries}, nil
 }
 
-// Apply makes two calls, since the lines of others are kept.
+// Apply makes two calls, the first of them as Read, since the lines of others
+// are kept.
 func (f HostsFile) Apply(ctx context.Context, h host.Host, _ *HostsFile) error {
 	return f.rewrite(ctx, h, func(t hostsText) hostsText { return t.with(f.Entries) })
 }

@@ -54,7 +54,8 @@ func (s Swap) Read(ctx context.Context, h host.Host) (*Swap, error) {
 	return &Swap{Enabled: found.live || fstab || len(found.units) > 0}, nil
 }
 
-// Apply makes two calls: what it changes depends on what there is.
+// Apply makes two calls, the first of them as Read: what it changes depends on
+// what there is.
 func (s Swap) Apply(ctx context.Context, h host.Host, _ *Swap) error {
 	found, err := findSwap(ctx, h)
 	if err != nil {
