@@ -63,13 +63,13 @@ func (e *Engine) apply(ctx context.Context, lease state.Lease, p *Planned, o App
 	if diags := r.firstReading(ctx); diags.HasErrors() {
 		return &r.report, append(r.diags, diags...)
 	}
-	r.findLost()
 	if !r.anything() {
 		return r.finish(), r.diags
 	}
 	if diags := r.claimHosts(ctx); diags.HasErrors() {
 		return &r.report, append(r.diags, diags...)
 	}
+	r.findLost()
 	var err error
 	if r.journal, err = lease.Begin(ctx, o.Run, p.Plan.Digest(), len(r.steps)); err != nil {
 		return &r.report, one(problem{summary: "Cannot begin to record", detail: sentence(err.Error()) + " Nothing was changed."})
@@ -222,6 +222,13 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 	fence := host.Fence{Lineage: r.now.Lineage, Epoch: r.now.Epoch, Run: r.options.Run}
 	r.fleet.each(names, func(m *member) {
 		err := m.link.Session.Claim(ctx, fence)
+		if errors.Is(err, host.ErrLost) && ctx.Err() == nil {
+			if r.fleet.reopen(ctx, m) != nil {
+				r.events.emit(event.HostFailed{Host: m.host.Name, Reason: m.err.Error()})
+				return
+			}
+			err = m.link.Session.Claim(ctx, fence)
+		}
 		if err == nil {
 			m.fence = &fence
 			return
@@ -339,22 +346,16 @@ func (r *run) end(ctx context.Context) {
 		return
 	}
 	saved := r.lease.Snapshot()
-	open := map[[2]any]bool{} // acts whose outcome is not recorded yet: the next run has to find them
+	open := map[string][]host.ActID{} // by host: acts that the next run has to find
 	for _, cut := range saved.Interrupted {
-		open[[2]any{cut.Run, cut.Step}] = true
+		open[cut.Host] = append(open[cut.Host], host.ActID{Run: cut.Run, Step: cut.Step})
 	}
 	receipt := host.Receipt{Lineage: saved.Lineage, Serial: saved.Serial, Epoch: saved.Epoch, Run: r.options.Run, Digest: r.plan.Digest()}
 	r.fleet.each(r.fleet.order, func(m *member) {
 		if m.err != nil || m.fence == nil {
 			return
 		}
-		var over []host.ActID
-		for _, a := range m.contact.Acts {
-			if a.State != host.ActRunning && !open[[2]any{a.ID.Run, a.ID.Step}] {
-				over = append(over, a.ID)
-			}
-		}
-		if err := m.link.Session.Sign(ctx, receipt, over); err != nil {
+		if err := m.link.Session.Sign(ctx, receipt, open[m.host.Name]); err != nil {
 			r.events.emit(event.Notice{Host: m.host.Name, Text: "could not leave the receipt of this run: " + err.Error()})
 		}
 	})

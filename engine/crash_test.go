@@ -124,8 +124,8 @@ func (s mortalSession) Claim(ctx context.Context, f host.Fence) error {
 	return s.m.around(func() error { return s.Session.Claim(ctx, f) })
 }
 
-func (s mortalSession) Sign(ctx context.Context, r host.Receipt, ended []host.ActID) error {
-	return s.m.around(func() error { return s.Session.Sign(ctx, r, ended) })
+func (s mortalSession) Sign(ctx context.Context, r host.Receipt, open []host.ActID) error {
+	return s.m.around(func() error { return s.Session.Sign(ctx, r, open) })
 }
 
 // live applies once, dying at a moment; printed are the addresses of the steps

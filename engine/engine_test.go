@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -29,6 +30,7 @@ type world struct {
 	t        *testing.T
 	dir      string
 	machines map[string]*hosttest.Machine
+	mu       sync.Mutex // of down, where it changes while a run goes on
 	down     map[string]bool
 	backend  state.Backend
 	events   []event.Event
@@ -61,6 +63,8 @@ func (w *world) engine() *engine.Engine {
 	return &engine.Engine{
 		Types: modules.NewCatalog(modules.All()...).Type,
 		Connect: func(ctx context.Context, h, _ *dsl.Host) (engine.Link, error) {
+			w.mu.Lock()
+			defer w.mu.Unlock()
 			if w.down[h.Name] {
 				return engine.Link{}, errors.New("connection refused")
 			}
@@ -119,13 +123,18 @@ func (w *world) plan() *engine.Planned {
 // run applies p and returns the report.
 func (w *world) run(p *engine.Planned) (*engine.Report, hcl.Diagnostics) {
 	w.t.Helper()
+	return w.runIn(w.t.Context(), p)
+}
+
+func (w *world) runIn(ctx context.Context, p *engine.Planned) (*engine.Report, hcl.Diagnostics) {
+	w.t.Helper()
 	lease, err := w.backend.Lock(w.t.Context(), 0, state.Holder{ID: "test"})
 	if err != nil {
 		w.t.Fatal(err)
 	}
 	defer lease.Release()
 	w.runs++
-	return w.engine().Apply(w.t.Context(), lease, p, engine.ApplyOptions{Run: fmt.Sprintf("run%d", w.runs)})
+	return w.engine().Apply(ctx, lease, p, engine.ApplyOptions{Run: fmt.Sprintf("run%d", w.runs)})
 }
 
 // apply plans and applies, and wants all of it to be fulfilled.

@@ -6,10 +6,12 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/hashicorp/hcl/v2"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 
+	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/engine/event"
 	"github.com/kplan/kplan/engine/internal/graph"
 	"github.com/kplan/kplan/modules/host"
@@ -21,7 +23,9 @@ import (
 // as printed (contract, rule 2).
 func (r *run) firstReading(ctx context.Context) hcl.Diagnostics {
 	r.prepare()
-	r.await(ctx)
+	if diags := r.await(ctx); diags.HasErrors() {
+		return diags
+	}
 	byHost := map[string][]int{}
 	total := 0
 	for i, c := range r.changes {
@@ -91,26 +95,58 @@ func (r *run) prepare() {
 	}
 }
 
-// await waits for acts of an earlier run that still go on: what they leave
-// behind is what the first reading has to see.
-func (r *run) await(ctx context.Context) {
+// await waits for acts of an earlier run that still go on, each for as long as
+// its step may take: what they leave behind is what the first reading has to
+// see. Those of another state are not waited for; the claim refuses them.
+func (r *run) await(ctx context.Context) hcl.Diagnostics {
+	steps := map[host.ActID]addr.Instance{}
+	for a, cut := range r.now.Interrupted {
+		steps[host.ActID{Run: cut.Run, Step: cut.Step}] = a
+	}
+	var mu sync.Mutex
+	var diags hcl.Diagnostics
 	r.fleet.each(r.fleet.order, func(m *member) {
-		if m.err != nil {
+		if m.err != nil || m.contact.Fence == nil || m.contact.Fence.Lineage != r.now.Lineage {
 			return
 		}
-		for k, a := range m.contact.Acts {
+		for k := range m.contact.Acts {
+			a := &m.contact.Acts[k]
 			if a.State != host.ActRunning {
 				continue
 			}
-			r.events.emit(event.Notice{Host: m.host.Name, Text: fmt.Sprintf("waiting for step %d of run %s, which still runs", a.ID.Step, a.ID.Run)})
-			out, err := m.link.Session.Adopt(ctx, a.ID)
-			if err == nil {
-				m.contact.Acts[k].State, m.contact.Acts[k].Code = host.ActDone, out.Code
-			} else if ctx.Err() == nil {
-				m.contact.Acts[k].State = host.ActInterrupted
+			what, within := fmt.Sprintf("step %d", a.ID.Step), limit
+			if at, ok := steps[host.ActID{Run: a.ID.Run, Step: a.ID.Step}]; ok {
+				what = at.String()
+				if i, ok := r.derivation.index[at]; ok {
+					within = r.within(i)
+				}
+			}
+			what += " of run " + a.ID.Run
+			r.events.emit(event.Notice{Host: m.host.Name, Text: "waiting for " + what + ", which still runs"})
+			late, cancel := context.WithTimeout(ctx, within)
+			out, err := m.link.Session.Adopt(late, a.ID)
+			over := late.Err() != nil
+			cancel()
+			switch {
+			case err == nil:
+				a.State, a.Code = host.ActDone, out.Code
+			case ctx.Err() != nil:
+			case over:
+				mu.Lock()
+				defer mu.Unlock()
+				diags = append(diags, problem{
+					summary: "An earlier step still runs",
+					detail: fmt.Sprintf("On host %s, %s still runs after another %s. Nothing was changed; apply again once it has ended, or end it.",
+						m.host.Name, what, within),
+					at: &m.host.Range, code: CodeLocked,
+				}.diag())
+				return
+			default:
+				a.State = host.ActInterrupted
 			}
 		}
 	})
+	return diags
 }
 
 // compare finds the objects of nodes that are not as the plan printed them.

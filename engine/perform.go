@@ -22,11 +22,8 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 	if err := s.intend(ctx, id); err != nil {
 		return err
 	}
-	within := limit
-	if in := s.inst(s.node); in != nil && in.Block.Timeout > 0 {
-		within = in.Block.Timeout
-	}
-	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("it took longer than %s", within))
+	whole, within := ctx, s.within(s.node)
+	ctx, cancel := context.WithTimeout(whole, within)
 	defer cancel()
 	outcome := resource.Done
 	after := cty.NilVal
@@ -45,8 +42,11 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 	err := s.tries(ctx, id, fn, back)
 	if err != nil {
 		s.unfinished(ctx, err)
-		if cause := context.Cause(ctx); cause != nil && ctx.Err() != nil {
-			return cause
+		switch {
+		case whole.Err() != nil:
+			return whole.Err()
+		case ctx.Err() != nil:
+			return s.overdue(whole, id, within)
 		}
 		return err
 	}
@@ -63,6 +63,34 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 		s.unfinished(ctx, err)
 	}
 	return err
+}
+
+// within bounds what is done for node i.
+func (d *derivation) within(i int) time.Duration {
+	if in := d.inst(i); in != nil && in.Block.Timeout > 0 {
+		return in.Block.Timeout
+	}
+	return limit
+}
+
+// overdue ends what a step that ran out of time left running on its machine,
+// so that nothing of it goes on behind what comes later, and is the step's
+// error.
+func (s *stepRun) overdue(ctx context.Context, id host.ActID, within time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, grace)
+	defer cancel()
+	err := s.fleet.reopen(ctx, s.m)
+	if err == nil {
+		for _, a := range s.m.contact.Acts {
+			if a.ID.Run == id.Run && a.ID.Step == id.Step && a.State == host.ActRunning {
+				err = errors.Join(err, s.m.link.Session.Stop(ctx, a.ID))
+			}
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("it took longer than %s, and it may still run, as it could not be stopped: %w", within, err)
+	}
+	return fmt.Errorf("it took longer than %s, and was stopped", within)
 }
 
 // actsPerTry keeps the ids of detached acts of one try apart from those of the

@@ -19,8 +19,12 @@ import (
 // heartbeat is how often a step that runs says so.
 const heartbeat = 30 * time.Second
 
-// limit bounds a step that sets no timeout.
-const limit = 30 * time.Minute
+// limit bounds a step that sets no timeout, and grace the end of one that was
+// late.
+const (
+	limit = 30 * time.Minute
+	grace = time.Minute
+)
 
 // stepRun is one step while it runs.
 type stepRun struct {
@@ -102,7 +106,11 @@ func (s *stepRun) do(ctx context.Context) error {
 		s.end.Outcome = event.Done
 		return s.conclude(ctx, state.Result{Records: true})
 	}
-	if reason := s.lost(s.node); reason != "" {
+	reason := s.lost(s.node)
+	if reason == "" && s.m.err != nil { // lost since the first step
+		reason = s.m.err.Error()
+	}
+	if reason != "" {
 		s.end.Outcome, s.end.Reason = event.Withheld, reason
 		return nil
 	}

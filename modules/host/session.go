@@ -4,7 +4,8 @@ import "context"
 
 // Session is a connection to one machine for the length of one run, as the
 // engine uses it; resource types see a Host of it. Its methods are called by
-// one goroutine at a time. An error that wraps ErrLost ends the session.
+// one goroutine at a time. An error that wraps ErrLost ends the session, and so
+// does a context that is done before a method has returned.
 type Session interface {
 	// Contact reads who the machine is, and what earlier runs left on it.
 	Contact(ctx context.Context) (*Contact, error)
@@ -26,6 +27,11 @@ type Session interface {
 	// started, and returns what it wrote. ErrInterrupted: it will not end.
 	Adopt(ctx context.Context, id ActID) (Output, error)
 
+	// Stop ends a detached act that still runs, and returns when it has ended:
+	// a later Adopt gives ErrInterrupted. An act that has ended, or that is
+	// not there, is no error.
+	Stop(ctx context.Context, id ActID) error
+
 	// Control reads and writes kplan's own records on the machine.
 	Control
 
@@ -39,7 +45,8 @@ type Control interface {
 	// that acts need. It fails with ErrFenced where a fence of the same
 	// lineage is higher, and where an act of another lineage still runs.
 	Claim(ctx context.Context, f Fence) error
-	// Sign writes the receipt of a run and removes the directories of its
-	// ended acts and of those named.
-	Sign(ctx context.Context, r Receipt, ended []ActID) error
+	// Sign writes the receipt of a run and removes the directories of the acts
+	// that have ended, but for those of the steps in open, whatever their N:
+	// their outcome is not recorded yet.
+	Sign(ctx context.Context, r Receipt, open []ActID) error
 }

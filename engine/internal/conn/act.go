@@ -120,10 +120,7 @@ func (s *Session) Adopt(ctx context.Context, id host.ActID) (host.Output, error)
 	return output(a, code), nil
 }
 
-// Stop ends a detached act that still runs, and returns when it has ended; a
-// later Adopt gives host.ErrInterrupted. An act that has ended, or that is not
-// there, is no error. After an Act that its context ended, Stop is for a new
-// session to call.
+// Stop implements host.Session.
 func (s *Session) Stop(ctx context.Context, id host.ActID) error {
 	if err := checkAct(id); err != nil {
 		return err
@@ -132,9 +129,9 @@ func (s *Session) Stop(ctx context.Context, id host.ActID) error {
 	return refused("stop the act", a, err)
 }
 
-func actName(id host.ActID) string {
-	return id.Run + "." + strconv.Itoa(id.Step) + "." + strconv.Itoa(id.N)
-}
+func stepName(id host.ActID) string { return id.Run + "." + strconv.Itoa(id.Step) }
+
+func actName(id host.ActID) string { return stepName(id) + "." + strconv.Itoa(id.N) }
 
 func unitName(id host.ActID) string { return "kplan-" + actName(id) + ".service" }
 

@@ -200,21 +200,21 @@ func TestReceipt(t *testing.T) {
 	eachShell(t, func(t *testing.T, sh string) {
 		m := newMachine(t, sh)
 		s, _ := m.claimed(t)
-		ids := []host.ActID{newID(), newID()}
-		other := host.ActID{Run: "earlier", Step: 1}
-		for _, id := range append(ids, other, host.ActID{Run: "kept", Step: 1}) {
+		open := []host.ActID{{Run: "open", Step: 1}, {Run: "absent", Step: 2}}
+		second := host.ActID{Run: "open", Step: 1, N: 1}
+		for _, id := range []host.ActID{newID(), newID(), {Run: "earlier", Step: 1}, {Run: "open", Step: 11}, open[0], second} {
 			if err, _ := s.Act(t.Context(), id, 1, run("true"), nil); err != nil {
 				t.Fatal(err)
 			}
 		}
 		want := host.Receipt{Lineage: lineage, Serial: 7, Epoch: 1, Run: runID, Digest: "sha256:00"}
-		must(t, s.Sign(t.Context(), want, []host.ActID{other, {Run: "absent"}}))
+		must(t, s.Sign(t.Context(), want, open))
 		fresh, _ := m.open(t)
 		c, err := fresh.Contact(t.Context())
 		if err != nil || c.Receipt == nil || *c.Receipt != want || c.Fence == nil || c.Fence.Run != runID {
 			t.Errorf("%+v, %v", c, err)
 		}
-		if len(c.Acts) != 1 || c.Acts[0].ID.Run != "kept" || c.Acts[0].State != host.ActDone {
+		if len(c.Acts) != 2 || c.Acts[0].ID != open[0] || c.Acts[1].ID != second || c.Acts[1].State != host.ActDone {
 			t.Errorf("acts %+v", c.Acts)
 		}
 	})

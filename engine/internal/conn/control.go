@@ -61,8 +61,7 @@ func (s *Session) Claim(ctx context.Context, f host.Fence) error {
 }
 
 // Sign implements host.Control. It fails with host.ErrFenced as an act does.
-// An act that still runs keeps its directory.
-func (s *Session) Sign(ctx context.Context, r host.Receipt, ended []host.ActID) error {
+func (s *Session) Sign(ctx context.Context, r host.Receipt, open []host.ActID) error {
 	if !plainWord(r.Lineage) || !plainWord(r.Run) || r.Epoch < 0 {
 		return errors.New("the receipt names no lineage, run and epoch; this is a bug in kplan")
 	}
@@ -70,12 +69,12 @@ func (s *Session) Sign(ctx context.Context, r host.Receipt, ended []host.ActID) 
 	if err != nil {
 		return err
 	}
-	words := []string{fmt.Sprintf("sign %s %d %s %d", quote(r.Lineage), r.Epoch, quote(r.Run), len(line))}
-	for _, id := range ended {
+	words := []string{fmt.Sprintf("sign %s %d %d", quote(r.Lineage), r.Epoch, len(line))}
+	for _, id := range open {
 		if err := checkAct(id); err != nil {
 			return err
 		}
-		words = append(words, quote(actName(id)))
+		words = append(words, quote(stepName(id)))
 	}
 	a, err := s.control(ctx, strings.Join(words, " "), line)
 	return refused("write the receipt", a, err)

@@ -267,7 +267,8 @@ claimed() {
 	record fence "$3"
 }
 
-# sign LINEAGE EPOCH RUN SIZE [ID]...: the receipt, and the end of acts.
+# sign LINEAGE EPOCH SIZE [STEP]...: the receipt, and the end of acts but for
+# those of STEPs.
 sign() {
 	{ flock 8 && signed "$@"; } 8>>"$R/lock"
 }
@@ -277,13 +278,12 @@ signed() {
 		w=fenced
 		return 1
 	fi
-	record receipt "$4" || return
-	_p=$3
-	shift 4
-	for _d in "$R/acts/$_p".*; do set -- "$@" "${_d##*/}"; done
-	for _d; do
-		[ -d "$R/acts/$_d" ] || continue
-		running "$_d" || rm -rf -- "$R/acts/${_d:?}" || return
+	record receipt "$3" || return
+	shift 3
+	for _d in "$R"/acts/*; do
+		_a=${_d##*/}
+		for _s; do [ "${_a%.*}" != "$_s" ] || continue 2; done
+		[ ! -d "$_d" ] || running "$_a" || rm -rf -- "$_d" || return
 	done
 }
 

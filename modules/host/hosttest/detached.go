@@ -3,6 +3,7 @@ package hosttest
 import (
 	"cmp"
 	"context"
+	"fmt"
 
 	"github.com/kplan/kplan/modules/host"
 )
@@ -86,7 +87,12 @@ func (s *session) wait(ctx context.Context, d *detached) (host.Output, error) {
 	case <-lost:
 		return host.Output{}, host.ErrLost
 	case <-ctx.Done():
-		return host.Output{}, ctx.Err()
+		if s != nil {
+			s.m.mu.Lock()
+			defer s.m.mu.Unlock()
+			s.m.cut(s)
+		}
+		return host.Output{}, fmt.Errorf("%w: %w", host.ErrLost, context.Cause(ctx))
 	}
 	select {
 	case <-lost: // it ended with the connection, in a restart

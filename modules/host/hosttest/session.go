@@ -143,6 +143,18 @@ func (s *session) Adopt(ctx context.Context, id host.ActID) (host.Output, error)
 	return s.wait(ctx, d)
 }
 
+// Stop implements host.Session.
+func (s *session) Stop(ctx context.Context, id host.ActID) error {
+	if err := s.enter(ctx); err != nil {
+		return err
+	}
+	defer s.m.mu.Unlock()
+	if d := s.m.detached[id]; d != nil {
+		s.m.interrupt(d)
+	}
+	return nil
+}
+
 // Claim implements host.Control.
 func (s *session) Claim(ctx context.Context, f host.Fence) error {
 	if err := s.enter(ctx); err != nil {
@@ -165,7 +177,7 @@ func (s *session) Claim(ctx context.Context, f host.Fence) error {
 }
 
 // Sign implements host.Control.
-func (s *session) Sign(ctx context.Context, r host.Receipt, ended []host.ActID) error {
+func (s *session) Sign(ctx context.Context, r host.Receipt, open []host.ActID) error {
 	if err := s.enter(ctx); err != nil {
 		return err
 	}
@@ -173,7 +185,8 @@ func (s *session) Sign(ctx context.Context, r host.Receipt, ended []host.ActID) 
 	defer m.mu.Unlock()
 	m.receipt = &r
 	for id, d := range m.detached {
-		if id.Run == r.Run && d.state != host.ActRunning || slices.Contains(ended, id) {
+		kept := slices.ContainsFunc(open, func(o host.ActID) bool { return o.Run == id.Run && o.Step == id.Step })
+		if d.state != host.ActRunning && !kept {
 			delete(m.detached, id)
 		}
 	}

@@ -169,6 +169,12 @@ func TestDetachedActOutlivesItsSession(t *testing.T) {
 	if out, err := next.Adopt(t.Context(), id); err != nil || out.Code != 0 || m.File("/tmp/x") == nil {
 		t.Errorf("%+v, error %v", out, err)
 	}
+	if err := next.Sign(t.Context(), host.Receipt{Lineage: "l", Run: "r1"}, []host.ActID{{Run: id.Run, Step: id.Step}}); err != nil {
+		t.Error(err)
+	}
+	if c, err = next.Contact(t.Context()); err != nil || len(c.Acts) != 1 {
+		t.Errorf("an act whose outcome is not recorded is gone: %+v, error %v", c, err)
+	}
 	if err := next.Sign(t.Context(), host.Receipt{Lineage: "l", Run: "r1", Serial: 1}, nil); err != nil {
 		t.Error(err)
 	}

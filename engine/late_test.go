@@ -1,0 +1,163 @@
+package engine_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/kplan/kplan/engine"
+	"github.com/kplan/kplan/engine/event"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/host/hosttest"
+)
+
+const slow = `
+resource "exec" "slow" {
+  on      = hosts
+  command = "make-it"
+  timeout = "1m"
+}
+`
+
+// A step that runs out of time leaves nothing running, and the machine is
+// there for the steps that do not need it.
+func TestAStepThatTakesTooLongIsStopped(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		m := w.machines["a"]
+		ran := counted(w, 0)
+		w.spec(slow + strings.ReplaceAll(motd, `"motd" {`, `"zone" {`))
+		p := w.plan()
+		m.Block(isDetached)
+		r, diags := w.run(p)
+		if r.Counts[event.Failed] != 1 || r.Counts[event.Done] != 1 || !strings.Contains(diags.Error(), "It took longer than 1m0s, and was stopped") {
+			t.Errorf("counts %v, diagnostics %v", r.Counts, diags)
+		}
+		c, err := m.Session().Contact(t.Context())
+		if err != nil || len(c.Acts) != 1 || c.Acts[0].State != host.ActInterrupted {
+			t.Errorf("acts on the machine: %+v, %v", c, err)
+		}
+		w.wantSteps("create exec.slow@a")
+		w.apply()
+		if *ran != 1 {
+			t.Errorf("it ran %d times to its end", *ran)
+		}
+		w.wantSteps()
+	})
+}
+
+func isDetached(op host.Op) bool {
+	run, ok := op.(host.Run)
+	return ok && run.Detached
+}
+
+// Where it cannot be stopped, that is said.
+func TestAStepThatTakesTooLongOnAMachineThatIsGone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		w.spec(slow + strings.ReplaceAll(motd, `"motd" {`, `"zone" {`))
+		p := w.plan()
+		entered, _ := w.machines["a"].Block(isDetached)
+		go func() {
+			<-entered
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.down["a"] = true
+		}()
+		r, diags := w.run(p)
+		if r.Counts[event.Failed] != 1 || r.Counts[event.Withheld] != 1 || !strings.Contains(diags.Error(), "it may still run") {
+			t.Errorf("counts %v, diagnostics %v", r.Counts, diags)
+		}
+		w.machines["a"].Interrupt() // nothing of the test may wait for ever
+	})
+}
+
+// A machine that is lost for good in the middle of a run fails the step that
+// it was lost in, and no more.
+func TestAMachineIsLostInTheMiddle(t *testing.T) {
+	w := newWorld(t, "a", "b")
+	w.machines["b"].Script("make-it", func(*hosttest.Call) host.Output { return host.Output{} })
+	w.machines["a"].Script("make-it", func(*hosttest.Call) host.Output {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.down["a"] = true
+		return host.Output{}
+	})
+	w.spec(`
+resource "exec" "x" {
+  on      = hosts
+  command = "make-it"
+}
+resource "file" "y" {
+  on         = hosts
+  path       = "/etc/y"
+  content    = "y\n"
+  depends_on = [exec.x]
+}
+` + strings.ReplaceAll(motd, `"motd" {`, `"zone" {`))
+	p := w.plan()
+	w.machines["a"].Arrange(hosttest.Fault{Op: 1, Acts: true, Done: true})
+	r, diags := w.run(p)
+	if r.Counts[event.Failed] != 1 || r.Counts[event.Skipped] != 1 || r.Counts[event.Withheld] != 1 || r.Counts[event.Done] != 3 || len(diags) != 1 {
+		t.Errorf("counts %v, diagnostics %v", r.Counts, diags)
+	}
+	w.down["a"] = false
+	w.apply()
+	w.wantSteps()
+}
+
+// A connection that is lost before the first step is made again; a machine
+// that cannot be reached then is withheld, as one that was off before.
+func TestAConnectionIsLostAtTheClaim(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		w := newWorld(t, "a", "b")
+		w.spec(motd)
+		p := w.plan()
+		calls := w.machines["a"].Calls()
+		w.machines["a"].Arrange(hosttest.Fault{Call: 3}) // contact, first reading, claim
+		w.down["a"] = gone
+		r, diags := w.run(p)
+		w.noErrors(diags)
+		want := 2
+		if gone {
+			want = 1
+		}
+		if r.Counts[event.Done] != want || r.Counts[event.Withheld] != 2-want {
+			t.Errorf("gone %v: after %d calls, counts %v", gone, w.machines["a"].Calls()-calls, r.Counts)
+		}
+		w.down["a"] = false
+		w.apply()
+		w.wantSteps()
+	}
+}
+
+// An act of a run that was cancelled is waited for, but not for ever.
+func TestAnActThatDoesNotEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		counted(w, 0)
+		w.spec(slow)
+		entered, release := w.machines["a"].Block(isDetached)
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-entered; cancel() }()
+		w.runIn(ctx, w.plan())
+
+		p := w.plan()
+		began := time.Now()
+		_, diags := w.run(p)
+		if !diags.HasErrors() || diags[0].Extra != engine.CodeLocked || !strings.Contains(diags[0].Detail, "still runs") {
+			t.Errorf("diagnostics: %v", diags)
+		}
+		if waited := time.Since(began); waited != time.Minute {
+			t.Errorf("waited %v", waited)
+		}
+		release()
+		synctest.Wait()
+		if r := w.apply(); r.Counts[event.Adopted] != 1 {
+			t.Errorf("counts: %v", r.Counts)
+		}
+		w.wantSteps()
+	})
+}
