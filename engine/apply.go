@@ -109,7 +109,7 @@ func (r *run) ready(ctx context.Context) hcl.Diagnostics {
 		return interrupted(ctx)
 	}
 	var diags hcl.Diagnostics
-	byID := map[string]string{}
+	byID := map[string]*dsl.Host{}
 	for _, name := range r.fleet.order {
 		m := r.fleet.members[name]
 		if m.err != nil {

@@ -60,6 +60,7 @@ func (d *derivation) decide(i int) {
 		c.After = c.Before
 	}
 	d.changes[i] = c
+	d.diags = append(d.diags, in.Postconditions(scope{d, d.values, true}, d.seen(i))...)
 }
 
 // evaluate fills wants and secrets of instance i; it reports whether that

@@ -36,11 +36,12 @@ type derivation struct {
 	readings []reading            // by node
 	withheld map[int]string       // nodes that cannot be planned, with the reason
 
-	wants   []cty.Value     // by node: what is wanted, with marks; of a leftover what is recorded
-	plain   []cty.Value     // by node: wants without marks
-	secrets [][]string      // by node: attributes that must not be shown
-	values  []cty.Value     // by node: what other instances see
-	changes []*plans.Change // by node; nil where withheld
+	wants   []cty.Value       // by node: what is wanted, with marks; of a leftover what is recorded
+	plain   []cty.Value       // by node: wants without marks
+	asked   map[int]cty.Value // what a node is read as whose plain was not all known before the readings
+	secrets [][]string        // by node: attributes that must not be shown
+	values  []cty.Value       // by node: what other instances see
+	changes []*plans.Change   // by node; nil where withheld
 	diags   hcl.Diagnostics
 
 	byResource map[needKey][]int // instances; filled by match
@@ -81,6 +82,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 		index:    map[addr.Instance]int{},
 		facts:    map[string]cty.Value{},
 		withheld: map[int]string{},
+		asked:    map[int]cty.Value{},
 		hider:    &hider{},
 	}
 	var diags hcl.Diagnostics
@@ -246,12 +248,37 @@ func (d *derivation) preview() {
 			continue
 		}
 		d.want(i, want)
+		if !want.IsWhollyKnown() {
+			d.asked[i] = d.ask(i)
+		}
 	}
 	for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
 		if rec, ok := d.recorded(i); ok && d.types[i] != nil {
 			d.secrets[i] = union(secretNames(d.types[i], cty.NilVal), rec.Secrets)
 		}
 	}
+}
+
+// ask is what node i is read as while something that it wants is open: what is
+// recorded stands in for that, so that the reading sees what it is compared
+// with. It is the same when the plan is made and when it is applied, although
+// more is known then.
+func (d *derivation) ask(i int) cty.Value {
+	rec, _ := d.recorded(i)
+	known := recordedObject(rec)
+	if !known.Exists() {
+		return d.plain[i]
+	}
+	attrs := d.plain[i].AsValueMap()
+	for _, a := range d.types[i].Schema.Attributes {
+		if attrs[a.Name].IsWhollyKnown() || !known.Value.Type().HasAttribute(a.Name) {
+			continue
+		}
+		if was := known.Value.GetAttr(a.Name); was.Type().Equals(a.Type) {
+			attrs[a.Name] = was
+		}
+	}
+	return cty.ObjectVal(attrs)
 }
 
 // want keeps what node i wants.

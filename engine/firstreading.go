@@ -229,10 +229,22 @@ func (r *run) difference(i int, c plans.Change, read reading) string {
 	if before.Equal(c.Before) || c.Action == plans.Forget {
 		return ""
 	}
-	if liken(c, before) == asAfter {
+	if !r.open(i, c.After) && liken(c, before) == asAfter {
 		return ""
 	}
 	return differenceInWords(c.Before, before)
+}
+
+// open reports whether something that is wanted of node i is not known yet, so
+// that nothing can be said to be as it will be. What the type computes is not
+// wanted.
+func (d *derivation) open(i int, after plans.Object) bool {
+	for _, a := range d.types[i].Schema.Attributes {
+		if after.Exists() && !computed(a) && after.Open(a.Name) {
+			return true
+		}
+	}
+	return false
 }
 
 func differenceInWords(was, is plans.Object) string {

@@ -117,17 +117,17 @@ resource "file" "m" {
   content = "one\n"
   lifecycle {
     postcondition {
-      condition     = self.content == "%s\n"
-      error_message = "another content"
+      condition     = self.mode == "%s"
+      error_message = "another mode"
     }
   }
 }
 `
-	w.spec(strings.ReplaceAll(spec, "%s", "two"))
+	w.spec(strings.ReplaceAll(spec, "%s", "0600"))
 	if _, diags := w.run(w.plan()); !diags.HasErrors() {
 		t.Fatal("the postcondition holds")
 	}
-	w.spec(strings.ReplaceAll(spec, "%s", "one"))
+	w.spec(strings.ReplaceAll(spec, "%s", "0644"))
 	w.wantSteps()
 	w.apply()
 	w.spec("")

@@ -53,6 +53,9 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 	if outcome == resource.NotNeeded {
 		s.end.Outcome = event.NotNeeded
 		s.end.Reason = "its condition did not hold"
+		if err := s.satisfied(after); err != nil {
+			return err
+		}
 		return s.conclude(ctx, state.Result{Records: true, Object: s.record(s.node, s.change.After, s.change.Origin)})
 	}
 	if s.end.Outcome == "" {
@@ -213,6 +216,9 @@ func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
 		return s.conclude(ctx, state.Result{Records: true})
 	}
 	if t.IsAct {
+		if err := s.satisfied(after); err != nil {
+			return err
+		}
 		return s.conclude(ctx, state.Result{Records: true, Object: s.kept(), Owes: s.owes()})
 	}
 	got := s.object(s.node, after, s.secrets[s.node])
@@ -224,13 +230,28 @@ func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
 		return fmt.Errorf("it still differs after the step: %s", strings.Join(s.stillDiffers(wanted, got), ", "))
 	}
 	s.readings[s.node].before, s.readings[s.node].raw = got, after
-	s.final[s.node] = visible(t, s.final[s.node], after, plans.NoOp)
-	if diags := s.insts[s.node].Postconditions(scope{s.derivation, s.final, false}, s.final[s.node]); diags.HasErrors() {
-		return errors.New(diags[0].Detail)
+	if err := s.satisfied(after); err != nil {
+		return err
 	}
 	return s.conclude(ctx, state.Result{
 		Records: true, Object: s.record(s.node, got, s.change.Origin), Owes: s.owes(), Pays: t.RefreshWord() != "",
 	})
+}
+
+// satisfied shows others what the object is now and checks the postconditions
+// over it.
+func (s *stepRun) satisfied(actual cty.Value) error {
+	in := s.inst(s.node)
+	if in == nil {
+		return nil
+	}
+	if t := s.types[s.node]; !t.IsAct {
+		s.final[s.node] = visible(t, s.final[s.node], actual, plans.NoOp)
+	}
+	if diags := in.Postconditions(scope{s.derivation, s.final, false}, s.final[s.node]); diags.HasErrors() {
+		return errors.New(diags[0].Detail)
+	}
+	return nil
 }
 
 func (s *stepRun) stillDiffers(want, got plans.Object) []string {

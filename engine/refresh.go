@@ -99,7 +99,7 @@ func recordedHost(name string, rec state.Host) *dsl.Host {
 // meet checks who the machines are, and withholds what is on those that could
 // not be reached.
 func (d *derivation) meet(ctx context.Context, f *fleet) (warnings []string, diags hcl.Diagnostics) {
-	byID := map[string]string{}
+	byID := map[string]*dsl.Host{}
 	for _, name := range f.order {
 		m := f.members[name]
 		if m.err != nil {
@@ -152,17 +152,12 @@ func (d *derivation) distrust(m *member) *hcl.Diagnostic {
 }
 
 // identity compares the machine with the one that is recorded.
-func (d *derivation) identity(m *member, byID map[string]string, recorded *state.Snapshot) (diags hcl.Diagnostics) {
+func (d *derivation) identity(m *member, byID map[string]*dsl.Host, recorded *state.Snapshot) (diags hcl.Diagnostics) {
 	at, c := m.host.Range, m.contact
-	if other, twice := byID[c.MachineID]; twice {
-		diags = append(diags, problem{
-			summary: "Two hosts with one machine-id",
-			detail: fmt.Sprintf("Hosts %s and %s both have the machine-id %s: they are one machine, or one was copied from the other. On a copy, run\n\n    rm -f /etc/machine-id && systemd-machine-id-setup\n\nand restart it.",
-				other, m.host.Name, c.MachineID),
-			at: &at, code: CodeStale,
-		}.diag())
+	if other := byID[c.MachineID]; other != nil {
+		diags = append(diags, d.sameMachine(other, m.host, c.MachineID))
 	}
-	byID[c.MachineID] = m.host.Name
+	byID[c.MachineID] = m.host
 	rec, known := recorded.Hosts[m.host.Name]
 	if known && rec.MachineID != "" && rec.MachineID != c.MachineID {
 		diags = append(diags, problem{
@@ -188,6 +183,25 @@ func (d *derivation) identity(m *member, byID map[string]string, recorded *state
 		}.diag())
 	}
 	return diags
+}
+
+// sameMachine is the error of two hosts that are one machine.
+func (d *derivation) sameMachine(a, b *dsl.Host, id string) *hcl.Diagnostic {
+	was, is := a, b
+	if slices.Contains(d.in.Spec.Hosts(), a) {
+		was, is = b, a
+	}
+	p := problem{at: &is.Range, code: CodeStale}
+	if slices.Contains(d.in.Spec.Hosts(), was) {
+		p.at, p.summary = &b.Range, "Two hosts with one machine-id"
+		p.detail = fmt.Sprintf("Hosts %s and %s both have the machine-id %s: they are one machine, or one was copied from the other. On a copy, run\n\n    rm -f /etc/machine-id && systemd-machine-id-setup\n\nand restart it.",
+			a.Name, b.Name, id)
+	} else {
+		p.summary = "Another name for one machine"
+		p.detail = fmt.Sprintf("Host %s is the machine that is recorded as %s, which the spec does not name any more. If the block was renamed, give it its old name again, or let kplan forget the old name:\n\n    kplan state rm host.%s\n\nWhat stands on the machine stays there, and the next plan finds it.",
+			is.Name, was.Name, was.Name)
+	}
+	return p.diag()
 }
 
 func osMatches(declared string, f host.Facts) bool {
@@ -278,18 +292,21 @@ func (d *derivation) read(ctx context.Context, h host.Host, i int) (reading, err
 	rec, recorded := d.recorded(i)
 	known := recordedObject(rec)
 	r := reading{done: true}
+	want, open := d.asked[i]
+	if !open {
+		want = d.plain[i]
+	}
 	if t.IsAct {
 		if d.inst(i) == nil {
 			return r, nil
 		}
 		var err error
-		r.verdict, err = t.Due(ctx, h, d.plain[i])
+		r.verdict, err = t.Due(ctx, h, want)
 		return r, err
 	}
 	if d.inst(i) == nil {
 		return d.readRecorded(ctx, h, i, rec)
 	}
-	want := d.plain[i]
 	v, err := t.Read(ctx, h, want)
 	if err != nil {
 		return r, err

@@ -162,11 +162,14 @@ func (s *stepRun) evaluate() error {
 		if err := t.Validate(plain); err != nil {
 			return err
 		}
-		for _, name := range plans.Differ(s.object(s.node, plain, s.secrets[s.node]), s.change.After) {
-			a := s.change.After.Value.GetAttr(name)
-			if d, secret := s.change.After.Secrets[name]; a.IsWhollyKnown() && !(secret && d == "") && !a.IsNull() {
+		now := s.object(s.node, plain, s.secrets[s.node])
+		for _, name := range plans.Differ(now, s.change.After) {
+			if !s.change.After.Open(name) {
 				return fmt.Errorf("the attribute %s was planned as another value than it has now; this is a bug in kplan", name)
 			}
+		}
+		if !t.IsAct {
+			s.change.After = s.change.After.Filled(now)
 		}
 	}
 	if diags := s.insts[s.node].Preconditions(scope{s.derivation, s.final, false}); diags.HasErrors() {
@@ -226,6 +229,9 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 		if s.refreshes() {
 			s.end, s.refreshed = event.StepEnded{}, true
 			return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
+		}
+		if err := s.satisfied(r.raw); err != nil {
+			return err
 		}
 		return s.conclude(ctx, state.Result{Records: true, Object: s.kept()})
 	case stale:

@@ -37,15 +37,43 @@ func (o Object) Holds(actual Object) bool {
 		return o.Exists() == actual.Exists()
 	}
 	for _, name := range Differ(actual, o) {
-		if v := attr(o, name); v != cty.NilVal && !v.IsWhollyKnown() {
-			continue
+		if !o.Open(name) {
+			return false
 		}
-		if d, ok := o.Secrets[name]; ok && d == "" {
-			continue
-		}
-		return false
 	}
 	return true
+}
+
+// Open reports whether the attribute called name is not known yet.
+func (o Object) Open(name string) bool {
+	if d, secret := o.Secrets[name]; secret {
+		return d == ""
+	}
+	v := attr(o, name)
+	return v != cty.NilVal && !v.IsWhollyKnown()
+}
+
+// Filled is o with what is open in it as it is in now, an object with the same
+// attributes.
+func (o Object) Filled(now Object) Object {
+	if !o.Exists() {
+		return o
+	}
+	f := Object{Secrets: map[string]string{}}
+	maps.Copy(f.Secrets, o.Secrets)
+	attrs := o.Value.AsValueMap()
+	for name := range attrs {
+		if !o.Open(name) {
+			continue
+		}
+		attrs[name] = now.Value.GetAttr(name)
+		delete(f.Secrets, name)
+		if d, secret := now.Secrets[name]; secret {
+			f.Secrets[name] = d
+		}
+	}
+	f.Value = cty.ObjectVal(attrs)
+	return f
 }
 
 // Differ names, sorted, the attributes in which want asks for something else

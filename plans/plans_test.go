@@ -346,3 +346,33 @@ func TestRandomContent(t *testing.T) {
 		}
 	}
 }
+
+func TestFilled(t *testing.T) {
+	open := Object{
+		Value:   cty.ObjectVal(map[string]cty.Value{"a": cty.StringVal("planned"), "b": cty.UnknownVal(cty.String), "c": cty.NullVal(cty.String), "d": cty.NullVal(cty.String)}),
+		Secrets: map[string]string{"c": "", "d": "planned"},
+	}
+	now := Object{
+		Value:   cty.ObjectVal(map[string]cty.Value{"a": cty.StringVal("other"), "b": cty.StringVal("known"), "c": cty.NullVal(cty.String), "d": cty.NullVal(cty.String)}),
+		Secrets: map[string]string{"c": "digest", "d": "other"},
+	}
+	for name, want := range map[string]bool{"a": false, "b": true, "c": true, "d": false, "none": false} {
+		if got := open.Open(name); got != want {
+			t.Errorf("%s is open: %v", name, got)
+		}
+	}
+	f := open.Filled(now)
+	want := Object{
+		Value:   cty.ObjectVal(map[string]cty.Value{"a": cty.StringVal("planned"), "b": cty.StringVal("known"), "c": cty.NullVal(cty.String), "d": cty.NullVal(cty.String)}),
+		Secrets: map[string]string{"c": "digest", "d": "planned"},
+	}
+	if !f.Value.RawEquals(want.Value) || !maps.Equal(f.Secrets, want.Secrets) {
+		t.Errorf("filled: %#v", f)
+	}
+	if open.Secrets["c"] != "" {
+		t.Error("the object itself was filled")
+	}
+	if None.Filled(now).Exists() {
+		t.Error("nothing was filled")
+	}
+}
