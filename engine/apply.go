@@ -34,7 +34,7 @@ type run struct {
 	start   time.Time
 
 	steps    []plans.Step
-	nodes    []int              // by index of steps: the node of each
+	nodeOf   []int              // by index of steps: the node of each
 	watchers map[int][]int      // node → instances that refresh when it changes
 	index    map[plans.Node]int // step id → index in steps
 	gone     []string           // by node: why nothing can be done about it; "" where something can
@@ -185,7 +185,8 @@ func (r *run) anything() bool {
 	if len(r.steps) > 0 {
 		return true
 	}
-	for _, c := range r.changes {
+	for i := range r.nodes {
+		c := r.nodes[i].change
 		if c != nil && !r.recordIsRight(*c) {
 			return true
 		}
@@ -297,12 +298,12 @@ func (r *run) tasks() (tasks []walk.Task, ids []int) {
 	}
 	for i, s := range r.steps {
 		t := walk.Task{After: after(s.After), Lane: s.Addr.Host}
-		if typ := r.types[r.nodes[i]]; typ != nil {
+		if typ := r.nodes[r.nodeOf[i]].typ; typ != nil {
 			for _, sem := range typ.Semaphores() {
 				t.Holds = append(t.Holds, s.Addr.Host+" "+sem)
 			}
 		}
-		if in := r.inst(r.nodes[i]); in != nil {
+		if in := r.inst(r.nodeOf[i]); in != nil {
 			for _, sem := range in.Block.Semaphores {
 				t.Holds = append(t.Holds, sem.Name)
 			}

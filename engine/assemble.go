@@ -30,8 +30,8 @@ type assembler struct {
 // assemble fills the steps and barriers of c.
 func (d *derivation) assemble(c *plans.Content) {
 	n := 0
-	for _, ch := range d.changes {
-		if ch != nil && ch.Action != plans.NoOp {
+	for i := range d.nodes {
+		if ch := d.nodes[i].change; ch != nil && ch.Action != plans.NoOp {
 			n++
 		}
 	}
@@ -39,7 +39,7 @@ func (d *derivation) assemble(c *plans.Content) {
 	a := &assembler{d: d, c: c, ends: make([][]plans.Node, d.graph.Len()), barrier: make([]bool, d.graph.Len()), next: 1}
 	for _, n := range d.graph.Order {
 		var after []plans.Node
-		if n < d.graph.Leftovers && d.changes[n] != nil && d.changes[n].Action != plans.NoOp && d.changes[n].Action != plans.Forget {
+		if n < d.graph.Leftovers && d.nodes[n].acts() {
 			for _, m := range d.graph.After[n] {
 				after = append(after, a.waits(m)...)
 			}
@@ -58,10 +58,10 @@ func (d *derivation) assemble(c *plans.Content) {
 // instance that takes its object over, so that it has one record at any time.
 func (a *assembler) forgets() {
 	for n := a.d.graph.Instances; n < a.d.graph.Leftovers; n++ {
-		if c := a.d.changes[n]; c != nil && c.Action == plans.Forget {
+		if c := a.d.nodes[n].change; c != nil && c.Action == plans.Forget {
 			var after []plans.Node
-			if heir, ok := a.d.claimant(n); ok && a.d.changes[heir] != nil && a.d.changes[heir].Step != 0 {
-				after = []plans.Node{a.d.changes[heir].Step}
+			if heir, ok := a.d.claimant(n); ok && a.d.nodes[heir].change != nil && a.d.nodes[heir].change.Step != 0 {
+				after = []plans.Node{a.d.nodes[heir].change.Step}
 			}
 			a.step(n, after)
 		}
@@ -85,20 +85,20 @@ func compact(nodes []plans.Node) []plans.Node {
 }
 
 func (a *assembler) step(n int, after []plans.Node) {
-	d, ch, t := a.d, a.d.changes[n], a.d.types[n]
+	d, ch, t := a.d, a.d.nodes[n].change, a.d.nodes[n].typ
 	s := plans.Step{ID: a.next, Addr: ch.Addr, Action: ch.Action, After: after, Strict: ch.Action.Strict()}
 	if t != nil {
 		s.Once = t.Once
 		s.Strict = s.Strict || t.Once || t.Merges
 	}
 	if in := d.inst(n); in != nil {
-		want := d.plain[n]
+		want := d.nodes[n].plain
 		_, cut := d.cutOff(in.OnChange)
 		s.Owed = (len(d.in.State.Debts(ch.Addr)) > 0 || cut != "") && t.RefreshWord() != ""
 		if t.RefreshWord() != "" {
 			for _, j := range d.changed(in.OnChange) {
-				if d.changes[j].Step != 0 {
-					s.Causes = append(s.Causes, d.changes[j].Step)
+				if d.nodes[j].change.Step != 0 {
+					s.Causes = append(s.Causes, d.nodes[j].change.Step)
 				}
 			}
 		}

@@ -17,7 +17,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	d.choose()
 	for _, i := range d.graph.Order {
 		switch {
-		case i >= d.graph.Leftovers || d.types[i] == nil || !d.selected(i):
+		case i >= d.graph.Leftovers || d.nodes[i].typ == nil || !d.selected(i):
 		case d.held(i) || i >= d.graph.Instances:
 		default:
 			d.decide(i)
@@ -25,7 +25,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	}
 	d.claims()
 	for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
-		if _, held := d.withheld[i]; !held && d.selected(i) {
+		if d.nodes[i].withheld == "" && d.selected(i) {
 			d.decideLeftover(i)
 		}
 	}
@@ -37,13 +37,14 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	if d.in.Mode != plans.RefreshOnly {
 		d.assemble(&c)
 	}
-	c.Changes = make([]plans.Change, 0, len(d.changes))
-	for i, ch := range d.changes {
+	c.Changes = make([]plans.Change, 0, len(d.nodes))
+	for i := range d.nodes {
+		ch := d.nodes[i].change
 		if ch != nil && (d.in.Mode != plans.RefreshOnly || ch.Action == plans.NoOp) {
 			c.Changes = append(c.Changes, *ch)
 			continue
 		}
-		if reason, held := d.withheld[i]; held && d.selected(i) {
+		if reason := d.nodes[i].withheld; reason != "" && d.selected(i) {
 			c.Withheld = append(c.Withheld, plans.Withheld{Addr: d.addr(i), Reason: reason})
 		}
 	}
@@ -59,19 +60,19 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	}
 	changes := p.Changes()
 	for k := range changes { // the plan's are the ones from now on: a large plan stands in memory once
-		d.changes[d.index[changes[k].Addr]] = &changes[k]
+		d.nodes[d.index[changes[k].Addr]].change = &changes[k]
 	}
 	return p, d.diags
 }
 
 // held reports whether node i is withheld, itself or through what it needs.
 func (d *derivation) held(i int) bool {
-	if _, ok := d.withheld[i]; ok {
+	if d.nodes[i].withheld != "" {
 		return true
 	}
 	for _, after := range d.graph.After[i] {
 		if reason, ok := d.blocked(after); ok {
-			d.withheld[i] = reason
+			d.nodes[i].withheld = reason
 			return true
 		}
 	}
@@ -89,7 +90,7 @@ func (d *derivation) blocked(n int) (string, bool) {
 		}
 		return "", false
 	}
-	if _, ok := d.withheld[n]; !ok {
+	if d.nodes[n].withheld == "" {
 		return "", false
 	}
 	return fmt.Sprintf("it needs %s, which is withheld", d.addr(n)), true
@@ -99,10 +100,10 @@ func (d *derivation) blocked(n int) (string, bool) {
 func (d *derivation) claims() {
 	d.owners = map[claim]int{}
 	for i, in := range d.insts {
-		if d.wants[i] == cty.NilVal || d.types[i] == nil {
+		if d.nodes[i].want == cty.NilVal || d.nodes[i].typ == nil {
 			continue
 		}
-		for _, what := range d.types[i].Claims(d.plain[i]) {
+		for _, what := range d.nodes[i].typ.Claims(d.nodes[i].plain) {
 			k := claim{in.Addr.Host, what}
 			j, taken := d.owners[k]
 			if !taken {
@@ -123,10 +124,10 @@ func (d *derivation) claims() {
 // claimant is the instance that claims what leftover i is.
 func (d *derivation) claimant(i int) (node int, ok bool) {
 	rec, _ := d.recorded(i)
-	if d.types[i] == nil || rec.Attrs.Value == cty.NilVal || rec.Attrs.IsNull() {
+	if d.nodes[i].typ == nil || rec.Attrs.Value == cty.NilVal || rec.Attrs.IsNull() {
 		return 0, false
 	}
-	for _, what := range d.types[i].Claims(rec.Attrs.Value) {
+	for _, what := range d.nodes[i].typ.Claims(rec.Attrs.Value) {
 		if j, ok := d.owners[claim{d.addr(i).Host, what}]; ok {
 			return j, true
 		}
@@ -141,20 +142,20 @@ func (d *derivation) keep() {
 		again = false
 		gone := map[claim]bool{}
 		for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
-			if c := d.changes[i]; c != nil && c.Action == plans.Delete {
-				for _, what := range d.types[i].Claims(c.Before.Value) {
+			if c := d.nodes[i].change; c != nil && c.Action == plans.Delete {
+				for _, what := range d.nodes[i].typ.Claims(c.Before.Value) {
 					gone[claim{c.Addr.Host, what}] = true
 				}
 			}
 		}
 		for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
-			c := d.changes[i]
+			c := d.nodes[i].change
 			if c == nil || c.Action != plans.Delete {
 				continue
 			}
-			reason := d.readings[i].kept
-			if raw := d.readings[i].raw; raw != cty.NilVal {
-				reason = d.types[i].Keeps(raw, func(path string) bool { return gone[claim{c.Addr.Host, "path " + path}] })
+			reason := d.nodes[i].reading.kept
+			if raw := d.nodes[i].reading.raw; raw != cty.NilVal {
+				reason = d.nodes[i].typ.Keeps(raw, func(path string) bool { return gone[claim{c.Addr.Host, "path " + path}] })
 			}
 			if reason != "" {
 				c.Action, c.Reason, again = plans.Forget, reason, true

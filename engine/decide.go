@@ -22,30 +22,30 @@ const identityChanges = "its identity changes"
 // decide evaluates instance i over the planned values of what it depends on,
 // and says what is to be done about it.
 func (d *derivation) decide(i int) {
-	in, t := d.insts[i], d.types[i]
-	want := d.wants[i]
+	in, t := d.insts[i], d.nodes[i].typ
+	want := d.nodes[i].want
 	if want == cty.NilVal || !known(t, want) {
 		if failed := d.evaluate(i); failed {
 			return
 		}
 	}
-	plain := d.plain[i]
+	plain := d.nodes[i].plain
 	if err := t.Validate(plain); err != nil {
 		d.diags = append(d.diags, d.unsuitable(i, err))
 		return
 	}
 	d.diags = append(d.diags, in.Preconditions(scope{d, d.values, true})...)
-	r := d.readings[i]
+	r := d.nodes[i].reading
 	if r.err != nil {
 		d.diags = append(d.diags, problem{
 			summary: "Cannot read " + in.Addr.String(), detail: d.hider.hide(explain(r.err)), at: blame(in, r.err),
 		}.diag())
 		return
 	}
-	c := &plans.Change{Addr: in.Addr, Before: r.before, Sensitive: d.secrets[i], Verdict: string(r.verdict)}
+	c := &plans.Change{Addr: in.Addr, Before: r.before, Sensitive: d.nodes[i].secrets, Verdict: string(r.verdict)}
 	rec, isRecorded := d.recorded(i)
 	c.Recorded = d.recordedAs(i, rec)
-	c.After = d.object(i, d.ignored(i, plain, r.before), d.secrets[i])
+	c.After = d.object(i, d.ignored(i, plain, r.before), d.nodes[i].secrets)
 	if t.IsAct {
 		d.decideAct(i, c, plain, rec, isRecorded)
 	} else {
@@ -59,8 +59,10 @@ func (d *derivation) decide(i int) {
 	if c.Action == plans.NoOp && !t.IsAct {
 		c.After = c.Before
 	}
-	d.changes[i] = c
-	d.diags = append(d.diags, in.Postconditions(scope{d, d.values, true}, d.seen(i))...)
+	d.nodes[i].change = c
+	if in.Block.Lifecycle.Postconditions > 0 {
+		d.diags = append(d.diags, in.Postconditions(scope{d, d.values, true}, d.seen(i))...)
+	}
 }
 
 // evaluate fills wants and secrets of instance i; it reports whether that
@@ -72,7 +74,7 @@ func (d *derivation) evaluate(i int) (failed bool) {
 		return true
 	}
 	d.want(i, want)
-	for _, a := range d.types[i].Schema.Attributes {
+	for _, a := range d.nodes[i].typ.Schema.Attributes {
 		if a.Mode == schema.ID && !want.GetAttr(a.Name).IsWhollyKnown() && !d.in.Offline {
 			d.diags = append(d.diags, d.openID(d.insts[i], a.Name))
 			return true
@@ -95,10 +97,10 @@ func (d *derivation) ignored(i int, want cty.Value, before plans.Object) cty.Val
 }
 
 func (d *derivation) decideThing(i int, c *plans.Change, rec state.Object, recorded bool) {
-	r := d.readings[i]
+	r := d.nodes[i].reading
 	c.Differs = nil
 	switch {
-	case r.old.Exists() && recorded && rec.Origin == string(plans.Created) && d.types[i].CanDelete():
+	case r.old.Exists() && recorded && rec.Origin == string(plans.Created) && d.nodes[i].typ.CanDelete():
 		c.Action, c.Before, c.Standing = plans.Replace, r.old, r.before
 		c.Differs = plans.Differ(r.old, c.After)
 		c.Reason = identityChanges
@@ -118,7 +120,7 @@ func (d *derivation) decideThing(i int, c *plans.Change, rec state.Object, recor
 			c.Action, c.Reason = plans.Replace, fmt.Sprintf("%s changes", seenFrom(d.addr(cause[0]), c.Addr.Host))
 		}
 	}
-	if c.Action == plans.Replace && !d.types[i].CanDelete() {
+	if c.Action == plans.Replace && !d.nodes[i].typ.CanDelete() {
 		c.Action = plans.Update
 	}
 }
@@ -128,17 +130,17 @@ func (d *derivation) decideThing(i int, c *plans.Change, rec state.Object, recor
 func (d *derivation) differs(i int, c *plans.Change) []string {
 	names := plans.Differ(c.Before, c.After)
 	return slices.DeleteFunc(names, func(name string) bool {
-		a, ok := d.types[i].Schema.Lookup(name)
+		a, ok := d.nodes[i].typ.Schema.Lookup(name)
 		return ok && a.Mode == schema.Computed
 	})
 }
 
 func (d *derivation) decideAct(i int, c *plans.Change, want cty.Value, rec state.Object, recorded bool) {
-	t := d.types[i]
+	t := d.nodes[i].typ
 	c.Before = c.Recorded
 	c.InputDigest = inputDigest(d.in.Key, t, want)
 	fresh := !recorded || rec.InputDigest == "" || rec.InputDigest != c.InputDigest
-	verdict := d.readings[i].verdict
+	verdict := d.nodes[i].reading.verdict
 	due := fresh
 	switch {
 	case verdict == resource.DueNow || d.forced(i):
@@ -164,7 +166,7 @@ func (d *derivation) decideAct(i int, c *plans.Change, want cty.Value, rec state
 // refreshes turns what is right already into a refresh where something that it
 // watches changes, or where an earlier run owes it one.
 func (d *derivation) refreshes(i int, c *plans.Change) {
-	word := d.types[i].RefreshWord()
+	word := d.nodes[i].typ.RefreshWord()
 	if word == "" || c.Action != plans.NoOp {
 		return
 	}
@@ -203,7 +205,7 @@ func (d *derivation) changed(needs []dsl.Need) []int {
 	var nodes []int
 	for _, n := range needs {
 		for _, j := range d.match(n) {
-			c := d.changes[j]
+			c := d.nodes[j].change
 			if c != nil && (c.Action == plans.Create || c.Action == plans.Update || c.Action == plans.Replace) {
 				nodes = append(nodes, j)
 			}
@@ -270,7 +272,7 @@ func (d *derivation) prevented(i int, c *plans.Change) string {
 // origin says whether kplan made what the change leaves: what stood there
 // before kplan came is not kplan's to delete.
 func (d *derivation) origin(i int, c *plans.Change, rec state.Object, recorded bool) plans.Origin {
-	t := d.types[i]
+	t := d.nodes[i].typ
 	stood := c.Before
 	if c.Action == plans.Replace && c.Reason == identityChanges {
 		stood = c.Standing
@@ -283,7 +285,7 @@ func (d *derivation) origin(i int, c *plans.Change, rec state.Object, recorded b
 	}
 	known := recordedObject(rec)
 	switch {
-	case recorded && known.Exists() && !t.IsAct && !sameIdentity(t, d.plain[i], known.Value):
+	case recorded && known.Exists() && !t.IsAct && !sameIdentity(t, d.nodes[i].plain, known.Value):
 		return made(!stood.Exists()) // another object than the one recorded
 	case recorded && rec.Origin != "":
 		return plans.Origin(rec.Origin)
@@ -301,7 +303,7 @@ func (d *derivation) inherited(i int) bool {
 		d.created = map[claim]bool{}
 		for k, l := range d.left {
 			rec := d.in.State.Objects[l.Addr]
-			t := d.types[len(d.insts)+k]
+			t := d.nodes[len(d.insts)+k].typ
 			if t == nil || rec.Origin != string(plans.Created) || !recordedObject(rec).Exists() {
 				continue
 			}
@@ -310,7 +312,7 @@ func (d *derivation) inherited(i int) bool {
 			}
 		}
 	}
-	return slices.ContainsFunc(d.types[i].Claims(d.plain[i]), func(what string) bool {
+	return slices.ContainsFunc(d.nodes[i].typ.Claims(d.nodes[i].plain), func(what string) bool {
 		return d.created[claim{d.addr(i).Host, what}]
 	})
 }
@@ -318,19 +320,19 @@ func (d *derivation) inherited(i int) bool {
 // decideLeftover says what becomes of a recorded object that the spec does not
 // name any more.
 func (d *derivation) decideLeftover(i int) {
-	a, t := d.addr(i), d.types[i]
+	a, t := d.addr(i), d.nodes[i].typ
 	rec, _ := d.recorded(i)
 	if t == nil {
 		d.diags = append(d.diags, problem{summary: "Unknown resource type", detail: fmt.Sprintf(
 			"The state holds %s, whose type this version of kplan does not know. Use the version that recorded it, or let it go with\n\n    kplan state rm '%s'", a, a)}.diag())
 		return
 	}
-	r := d.readings[i]
+	r := d.nodes[i].reading
 	if r.err != nil {
 		d.diags = append(d.diags, problem{summary: "Cannot read " + a.String(), detail: d.hider.hide(explain(r.err))}.diag())
 		return
 	}
-	c := &plans.Change{Addr: a, Recorded: d.recordedAs(i, rec), Before: r.before, Sensitive: d.secrets[i], Origin: plans.Origin(rec.Origin)}
+	c := &plans.Change{Addr: a, Recorded: d.recordedAs(i, rec), Before: r.before, Sensitive: d.nodes[i].secrets, Origin: plans.Origin(rec.Origin)}
 	c.Action = plans.Forget
 	switch heir, claimed := d.claimant(i); {
 	case t.IsAct:
@@ -357,5 +359,5 @@ func (d *derivation) decideLeftover(i int) {
 			"The plan would delete %s, whose lifecycle says, or said when it was recorded, prevent_destroy = true. Set it to false and apply, and then destroy or remove it.", a)}.diag())
 		return
 	}
-	d.changes[i] = c
+	d.nodes[i].change = c
 }

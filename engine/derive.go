@@ -29,26 +29,37 @@ type derivation struct {
 	insts    []*dsl.Instance
 	left     []graph.Leftover
 	graph    *graph.Graph
-	index    map[addr.Instance]int // of instances and leftovers: their nodes
-	types    []*resource.Type      // by node; nil where this kplan has no such type
-
-	facts    map[string]cty.Value // by host; none where it was not read
-	readings []reading            // by node
-	withheld map[int]string       // nodes that cannot be planned, with the reason
-
-	wants   []cty.Value       // by node: what is wanted, with marks; of a leftover what is recorded
-	plain   []cty.Value       // by node: wants without marks
-	asked   map[int]cty.Value // what a node is read as whose plain was not all known before the readings
-	secrets [][]string        // by node: attributes that must not be shown
-	values  []cty.Value       // by node: what other instances see
-	changes []*plans.Change   // by node; nil where withheld
-	diags   hcl.Diagnostics
+	nodes    []node                // of instances and leftovers, in that order
+	index    map[addr.Instance]int // where they are in nodes
+	facts    map[string]cty.Value  // by host; none where it was not read
+	values   []cty.Value           // by node: what other instances see
+	diags    hcl.Diagnostics
 
 	byResource map[needKey][]int // instances; filled by match
 	hider      *hider
 	owners     map[claim]int  // what each instance claims
 	created    map[claim]bool // what leftovers claim that kplan created; filled by inherited
 	chosen     []bool         // by node, where targets or excludes limit the plan
+}
+
+// node is one instance or leftover, filled phase by phase.
+type node struct {
+	typ      *resource.Type // nil where this kplan has no such type
+	withheld string         // why it cannot be planned; "" where it can
+
+	// preview, and decide where something was still open
+	want    cty.Value // with marks; of a leftover what is recorded
+	plain   cty.Value // want without marks
+	secrets []string  // attributes that must not be shown
+	asked   cty.Value // what it is read as
+
+	reading reading       // readAll, assume, or a saved plan
+	change  *plans.Change // decide; nil where withheld
+}
+
+// acts reports whether the plan does something on the machine for the node.
+func (n *node) acts() bool {
+	return n.change != nil && n.change.Action != plans.NoOp && n.change.Action != plans.Forget
 }
 
 // needKey is a resource on one host, or with host "" on all.
@@ -78,12 +89,10 @@ type reading struct {
 func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 	d := &derivation{
 		engine: e, in: in,
-		base:     plans.Base{Lineage: in.State.Lineage, Serial: in.State.Serial},
-		index:    map[addr.Instance]int{},
-		facts:    map[string]cty.Value{},
-		withheld: map[int]string{},
-		asked:    map[int]cty.Value{},
-		hider:    &hider{},
+		base:  plans.Base{Lineage: in.State.Lineage, Serial: in.State.Serial},
+		index: map[addr.Instance]int{},
+		facts: map[string]cty.Value{},
+		hider: &hider{},
 	}
 	var diags hcl.Diagnostics
 	d.expanded, diags = in.Spec.Expand()
@@ -113,13 +122,8 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 		d.hider.add(cty.StringVal(secret))
 	}
 	n := len(d.insts) + len(d.left)
-	d.types = make([]*resource.Type, n)
-	d.readings = make([]reading, n)
-	d.wants = make([]cty.Value, n)
-	d.plain = make([]cty.Value, n)
-	d.secrets = make([][]string, n)
+	d.nodes = make([]node, n)
 	d.values = make([]cty.Value, n)
-	d.changes = make([]*plans.Change, n)
 	types := map[string]*resource.Type{}
 	for i := range n {
 		name := d.addr(i).Type
@@ -128,7 +132,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 			t, _ = e.Types(name)
 			types[name] = t
 		}
-		d.types[i] = t
+		d.nodes[i].typ = t
 	}
 	return d, diags
 }
@@ -238,44 +242,42 @@ func (s scope) Object(a addr.Instance) (cty.Value, bool) {
 func (d *derivation) preview() {
 	sc := scope{d, make([]cty.Value, len(d.values)), true}
 	for _, i := range d.graph.Order {
-		if i >= d.graph.Instances || d.types[i] == nil {
+		if i >= d.graph.Instances || d.nodes[i].typ == nil {
 			continue
 		}
 		want, diags := d.insts[i].Evaluate(sc)
 		d.diags = append(d.diags, diags...)
 		if diags.HasErrors() {
-			d.withheld[i] = "its arguments are in error"
+			d.nodes[i].withheld = "its arguments are in error"
 			continue
 		}
 		d.want(i, want)
-		if !want.IsWhollyKnown() {
-			d.asked[i] = d.ask(i)
-		}
+		d.nodes[i].asked = d.ask(i)
 	}
 	for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
-		if rec, ok := d.recorded(i); ok && d.types[i] != nil {
-			d.secrets[i] = union(secretNames(d.types[i], cty.NilVal), rec.Secrets)
+		if rec, ok := d.recorded(i); ok && d.nodes[i].typ != nil {
+			d.nodes[i].secrets = union(secretNames(d.nodes[i].typ, cty.NilVal), rec.Secrets)
 		}
 	}
 }
 
-// ask is what node i is read as while something that it wants is open: what is
-// recorded stands in for that, so that the reading sees what it is compared
+// ask is what node i is read as: what it wants or, while some of that is open,
+// what is recorded in its place, so that the reading sees what it is compared
 // with. It is the same when the plan is made and when it is applied, although
 // more is known then.
 func (d *derivation) ask(i int) cty.Value {
 	rec, _ := d.recorded(i)
-	known := recordedObject(rec)
-	if !known.Exists() {
-		return d.plain[i]
+	was := recordedObject(rec)
+	if !was.Exists() || known(d.nodes[i].typ, d.nodes[i].plain) {
+		return d.nodes[i].plain
 	}
-	attrs := d.plain[i].AsValueMap()
-	for _, a := range d.types[i].Schema.Attributes {
-		if attrs[a.Name].IsWhollyKnown() || !known.Value.Type().HasAttribute(a.Name) {
+	attrs := d.nodes[i].plain.AsValueMap()
+	for _, a := range d.nodes[i].typ.Schema.Attributes {
+		if attrs[a.Name].IsWhollyKnown() || !was.Value.Type().HasAttribute(a.Name) {
 			continue
 		}
-		if was := known.Value.GetAttr(a.Name); was.Type().Equals(a.Type) {
-			attrs[a.Name] = was
+		if v := was.Value.GetAttr(a.Name); v.Type().Equals(a.Type) {
+			attrs[a.Name] = v
 		}
 	}
 	return cty.ObjectVal(attrs)
@@ -283,21 +285,21 @@ func (d *derivation) ask(i int) cty.Value {
 
 // want keeps what node i wants.
 func (d *derivation) want(i int, want cty.Value) {
-	d.wants[i] = want
-	d.plain[i] = unmarked(want)
-	d.secrets[i] = secretNames(d.types[i], want)
+	d.nodes[i].want = want
+	d.nodes[i].plain = unmarked(want)
+	d.nodes[i].secrets = secretNames(d.nodes[i].typ, want)
 	d.hides(i)
 }
 
 // seen is what other instances see of node i: as far as it is decided.
 func (d *derivation) seen(i int) cty.Value {
-	if d.types[i] == nil || d.wants[i] == cty.NilVal {
+	if d.nodes[i].typ == nil || d.nodes[i].want == cty.NilVal {
 		return cty.NilVal
 	}
-	if c := d.changes[i]; c != nil {
-		return visible(d.types[i], d.wants[i], c.Before.Value, c.Action)
+	if c := d.nodes[i].change; c != nil {
+		return visible(d.nodes[i].typ, d.nodes[i].want, c.Before.Value, c.Action)
 	}
-	return visible(d.types[i], d.wants[i], cty.NilVal, plans.Create)
+	return visible(d.nodes[i].typ, d.nodes[i].want, cty.NilVal, plans.Create)
 }
 
 // visible is what other instances see of a node: what is wanted, and where

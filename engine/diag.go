@@ -56,7 +56,7 @@ func blame(in *dsl.Instance, err error) *hcl.Range {
 func (d *derivation) unsuitable(i int, err error) *hcl.Diagnostic {
 	in, msg := d.insts[i], d.hider.hide(err.Error())
 	var field *resource.FieldError
-	if errors.As(err, &field) && slices.Contains(d.secrets[i], field.Field) {
+	if errors.As(err, &field) && slices.Contains(d.nodes[i].secrets, field.Field) {
 		msg = fmt.Sprintf("%s: The type %s does not take this value (the argument is sensitive).", field.Field, in.Addr.Type)
 	}
 	return problem{summary: "Unsuitable argument", detail: msg, at: blame(in, err)}.diag()

@@ -28,8 +28,9 @@ func (r *run) firstReading(ctx context.Context) hcl.Diagnostics {
 	}
 	byHost := map[string][]int{}
 	total := 0
-	for i, c := range r.changes {
-		if c == nil || r.types[i] == nil {
+	for i := range r.nodes {
+		c := r.nodes[i].change
+		if c == nil || r.nodes[i].typ == nil {
 			continue
 		}
 		if host := r.addr(i).Host; r.fleet.reachable(host) {
@@ -75,16 +76,16 @@ func (r *run) skip(m *member, found hcl.Diagnostics) {
 // prepare lays out what the run looks up by step and by node.
 func (r *run) prepare() {
 	r.outcome = make([]event.Outcome, len(r.steps))
-	r.nodes = make([]int, len(r.steps))
+	r.nodeOf = make([]int, len(r.steps))
 	r.index = make(map[plans.Node]int, len(r.steps))
 	r.watchers = map[int][]int{}
 	r.final = slices.Clone(r.values)
 	for i, s := range r.steps {
-		r.nodes[i] = r.derivation.index[s.Addr]
+		r.nodeOf[i] = r.derivation.index[s.Addr]
 		r.index[s.ID] = i
 	}
 	for i, in := range r.insts { // whether this plan has a step for them or not
-		if r.types[i] == nil || r.types[i].RefreshWord() == "" {
+		if r.nodes[i].typ == nil || r.nodes[i].typ.RefreshWord() == "" {
 			continue
 		}
 		for _, n := range in.OnChange {
@@ -152,7 +153,7 @@ func (r *run) await(ctx context.Context) hcl.Diagnostics {
 // compare finds the objects of nodes that are not as the plan printed them.
 func (r *run) compare(nodes []int) (diags hcl.Diagnostics) {
 	for _, i := range nodes {
-		c, read := r.changes[i], r.readings[i]
+		c, read := r.nodes[i].change, r.nodes[i].reading
 		in := r.inst(i)
 		if read.err != nil {
 			diags = append(diags, problem{summary: "Cannot read " + c.Addr.String(), detail: r.hider.hide(explain(read.err)), at: blame(in, read.err)}.diag())
@@ -177,10 +178,10 @@ func (r *run) resumed() bool {
 
 // concluded reports whether that run brought the step of node i to its end.
 func (r *run) concluded(i int) bool {
-	if !r.resumed() || r.changes[i] == nil || r.changes[i].Step == 0 {
+	if !r.resumed() || r.nodes[i].change == nil || r.nodes[i].change.Step == 0 {
 		return false
 	}
-	_, found := slices.BinarySearch(r.now.Applied.Concluded, int(r.changes[i].Step))
+	_, found := slices.BinarySearch(r.now.Applied.Concluded, int(r.nodes[i].change.Step))
 	return found
 }
 
@@ -213,7 +214,7 @@ func (r *run) findLost() {
 // difference says how an object is not as printed; "" where it is, or where it
 // is already as it will be.
 func (r *run) difference(i int, c plans.Change, read reading) string {
-	if r.types[i].IsAct {
+	if r.nodes[i].typ.IsAct {
 		if r.inst(i) == nil || string(read.verdict) == c.Verdict || c.Action != plans.NoOp {
 			return ""
 		}
@@ -239,7 +240,7 @@ func (r *run) difference(i int, c plans.Change, read reading) string {
 // that nothing can be said to be as it will be. What the type computes is not
 // wanted.
 func (d *derivation) open(i int, after plans.Object) bool {
-	for _, a := range d.types[i].Schema.Attributes {
+	for _, a := range d.nodes[i].typ.Schema.Attributes {
 		if after.Exists() && !computed(a) && after.Open(a.Name) {
 			return true
 		}
@@ -268,12 +269,13 @@ func differenceInWords(was, is plans.Object) string {
 // as recorded although nothing of it is to change.
 func (r *run) recordFound(ctx context.Context) error {
 	var results []state.Result
-	for i, c := range r.changes {
+	for i := range r.nodes {
+		c := r.nodes[i].change
 		if c == nil || r.recordIsRight(*c) || !r.fleet.reachable(c.Addr.Host) {
 			continue
 		}
 		found := state.Result{Run: r.options.Run, Addr: c.Addr, Outcome: string(event.Already), Records: true, Owes: r.found(i)}
-		if r.types[i].IsAct || c.Before.Exists() {
+		if r.nodes[i].typ.IsAct || c.Before.Exists() {
 			found.Object = r.record(i, c.Before, c.Origin)
 		}
 		results = append(results, found)
@@ -312,7 +314,7 @@ func (r *run) found(i int) map[string]state.Debt {
 // step is what stands there.
 func (r *run) recordIsRight(c plans.Change) bool {
 	i := r.derivation.index[c.Addr]
-	if c.Step != 0 || r.types[i] == nil || r.inst(i) == nil || r.types[i].IsAct && c.Action != plans.NoOp {
+	if c.Step != 0 || r.nodes[i].typ == nil || r.inst(i) == nil || r.nodes[i].typ.IsAct && c.Action != plans.NoOp {
 		return true
 	}
 	rec, ok := r.now.Objects[c.Addr]
@@ -320,9 +322,9 @@ func (r *run) recordIsRight(c plans.Change) bool {
 		return false
 	}
 	if !ok {
-		return !r.types[i].IsAct && !c.Before.Exists()
+		return !r.nodes[i].typ.IsAct && !c.Before.Exists()
 	}
-	if r.types[i].IsAct {
+	if r.nodes[i].typ.IsAct {
 		return rec.InputDigest == c.InputDigest
 	}
 	want := r.record(i, c.Before, c.Origin)
@@ -332,9 +334,9 @@ func (r *run) recordIsRight(c plans.Change) bool {
 
 // record is what the state holds of node i once it is as o.
 func (r *run) record(i int, o plans.Object, origin plans.Origin) *state.Object {
-	c := r.changes[i]
-	if r.types[i].IsAct {
-		o = r.changes[i].After
+	c := r.nodes[i].change
+	if r.nodes[i].typ.IsAct {
+		o = r.nodes[i].change.After
 	}
 	rec := &state.Object{
 		Addr: c.Addr, Secrets: o.Secrets, Origin: string(origin), InputDigest: c.InputDigest,

@@ -97,7 +97,7 @@ func longestFirst(a, b string) int {
 
 // hides adds what instance i wants and must not be shown.
 func (d *derivation) hides(i int) {
-	for _, name := range d.secrets[i] {
-		d.hider.add(d.wants[i].GetAttr(name))
+	for _, name := range d.nodes[i].secrets {
+		d.hider.add(d.nodes[i].want.GetAttr(name))
 	}
 }

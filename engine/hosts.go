@@ -27,7 +27,8 @@ func sameIdentity(t *resource.Type, a, b cty.Value) bool {
 // drift lists what changed behind kplan's back.
 func (d *derivation) drift() []plans.Drift {
 	var out []plans.Drift
-	for i, r := range d.readings {
+	for i := range d.nodes {
+		r := d.nodes[i].reading
 		if r.drift == nil {
 			continue
 		}
@@ -45,13 +46,13 @@ func (d *derivation) drift() []plans.Drift {
 
 // assume takes what the state records as actual, for planning offline.
 func (d *derivation) assume() {
-	for i := range d.readings {
+	for i := range d.nodes {
 		rec, ok := d.recorded(i)
 		r := reading{done: true}
 		if ok {
 			r.before = d.recordedAs(i, rec)
 		}
-		d.readings[i] = r
+		d.nodes[i].reading = r
 	}
 }
 

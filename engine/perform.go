@@ -33,9 +33,9 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 		return err
 	}
 	var back func(context.Context, host.Host) error
-	if !s.types[s.node].IsAct {
+	if !s.nodes[s.node].typ.IsAct {
 		back = func(ctx context.Context, h host.Host) (err error) {
-			after, err = s.types[s.node].Read(ctx, h, s.identity())
+			after, err = s.nodes[s.node].typ.Read(ctx, h, s.identity())
 			return err
 		}
 	}
@@ -111,8 +111,8 @@ func (s *stepRun) unfinished(ctx context.Context, err error) {
 	s.end.Outcome = event.Failed
 	r := state.Result{Owes: s.owes()}
 	existed := s.found.Exists()
-	if !s.types[s.node].IsAct && !s.step.Action.Strict() && s.readAgain(ctx) == nil {
-		if now := s.readings[s.node].before; now.Exists() && !existed { // half made is made, too
+	if !s.nodes[s.node].typ.IsAct && !s.step.Action.Strict() && s.readAgain(ctx) == nil {
+		if now := s.nodes[s.node].reading.before; now.Exists() && !existed { // half made is made, too
 			r.Records, r.Object = true, s.record(s.node, now, s.change.Origin)
 		}
 	}
@@ -162,7 +162,7 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 
 // act is what the step does on the machine.
 func (s *stepRun) act(ctx context.Context, h host.Host) (resource.Outcome, error) {
-	t := s.types[s.node]
+	t := s.nodes[s.node].typ
 	switch s.step.Action {
 	case plans.Delete:
 		return resource.Done, t.Delete(ctx, h, s.prior)
@@ -175,7 +175,7 @@ func (s *stepRun) act(ctx context.Context, h host.Host) (resource.Outcome, error
 		return resource.Done, t.Refresh(ctx, h, s.want)
 	case plans.Replace:
 		old, prior := s.prior, cty.NullVal(t.Schema.Object())
-		if r := s.readings[s.node]; r.old.Exists() {
+		if r := s.nodes[s.node].reading; r.old.Exists() {
 			old, prior = r.rawOld, r.raw
 		}
 		if err := t.Delete(ctx, h, old); err != nil {
@@ -208,7 +208,7 @@ func (s *stepRun) identity() cty.Value {
 // readBack checks that the machine is as printed and records it (contract,
 // rule 6).
 func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
-	t := s.types[s.node]
+	t := s.nodes[s.node].typ
 	if s.step.Action == plans.Delete {
 		if after != cty.NilVal && !after.IsNull() {
 			return errors.New("it is still there after the delete")
@@ -221,15 +221,15 @@ func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
 		}
 		return s.conclude(ctx, state.Result{Records: true, Object: s.kept(), Owes: s.owes()})
 	}
-	got := s.object(s.node, after, s.secrets[s.node])
-	wanted := s.object(s.node, s.ignored(s.node, s.want, s.found), s.secrets[s.node])
+	got := s.object(s.node, after, s.nodes[s.node].secrets)
+	wanted := s.object(s.node, s.ignored(s.node, s.want, s.found), s.nodes[s.node].secrets)
 	if !wanted.Holds(got) {
 		if !got.Exists() {
 			return errors.New("it is not there after the step")
 		}
 		return fmt.Errorf("it still differs after the step: %s", strings.Join(s.stillDiffers(wanted, got), ", "))
 	}
-	s.readings[s.node].before, s.readings[s.node].raw = got, after
+	s.nodes[s.node].reading.before, s.nodes[s.node].reading.raw = got, after
 	if err := s.satisfied(after); err != nil {
 		return err
 	}
@@ -245,7 +245,7 @@ func (s *stepRun) satisfied(actual cty.Value) error {
 	if in == nil {
 		return nil
 	}
-	if t := s.types[s.node]; !t.IsAct {
+	if t := s.nodes[s.node].typ; !t.IsAct {
 		s.final[s.node] = visible(t, s.final[s.node], actual, plans.NoOp)
 	}
 	if diags := in.Postconditions(scope{s.derivation, s.final, false}, s.final[s.node]); diags.HasErrors() {

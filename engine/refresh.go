@@ -114,12 +114,12 @@ func (d *derivation) meet(ctx context.Context, f *fleet) (warnings []string, dia
 			warnings = append(warnings, fmt.Sprintf("host %s was last changed by kplan with another state (lineage %s); applying takes the machine over", name, fence.Lineage))
 		}
 	}
-	for i := range d.wants {
+	for i := range d.nodes {
 		name := d.addr(i).Host
 		if m := f.members[name]; m == nil {
-			d.withheld[i] = fmt.Sprintf("nothing is recorded of how to reach host %s", name)
+			d.nodes[i].withheld = fmt.Sprintf("nothing is recorded of how to reach host %s", name)
 		} else if m.err != nil {
-			d.withheld[i] = fmt.Sprintf("host %s is unreachable", name)
+			d.nodes[i].withheld = fmt.Sprintf("host %s is unreachable", name)
 		}
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(d.in.State.Interrupted), compareAddr) {
@@ -226,8 +226,8 @@ func factsValue(f host.Facts) cty.Value {
 // by side, all of a host's in one go.
 func (d *derivation) readAll(ctx context.Context, f *fleet) {
 	byHost := map[string][]int{}
-	for i := range d.wants {
-		if _, held := d.withheld[i]; !held && d.types[i] != nil {
+	for i := range d.nodes {
+		if d.nodes[i].withheld == "" && d.nodes[i].typ != nil {
 			byHost[d.addr(i).Host] = append(byHost[d.addr(i).Host], i)
 		}
 	}
@@ -247,7 +247,7 @@ func (d *derivation) readAll(ctx context.Context, f *fleet) {
 			continue
 		}
 		for _, i := range byHost[name] {
-			d.withheld[i] = fmt.Sprintf("host %s is unreachable", name)
+			d.nodes[i].withheld = fmt.Sprintf("host %s is unreachable", name)
 		}
 	}
 }
@@ -270,7 +270,7 @@ func (d *derivation) reader(i int) reader {
 	return func(ctx context.Context, h host.Host) error {
 		r, err := d.read(ctx, h, i)
 		r.err = err
-		d.readings[i] = r
+		d.nodes[i].reading = r
 		return err
 	}
 }
@@ -288,14 +288,11 @@ func readAs(ctx context.Context, m *member, fns ...reader) error {
 // read reads the object of node i as it is wanted and, where it was recorded
 // under another identity, that one too.
 func (d *derivation) read(ctx context.Context, h host.Host, i int) (reading, error) {
-	t := d.types[i]
+	t := d.nodes[i].typ
 	rec, recorded := d.recorded(i)
 	known := recordedObject(rec)
 	r := reading{done: true}
-	want, open := d.asked[i]
-	if !open {
-		want = d.plain[i]
-	}
+	want := d.nodes[i].asked
 	if t.IsAct {
 		if d.inst(i) == nil {
 			return r, nil
@@ -312,14 +309,14 @@ func (d *derivation) read(ctx context.Context, h host.Host, i int) (reading, err
 		return r, err
 	}
 	r.raw = v
-	r.before = d.object(i, v, d.secrets[i])
+	r.before = d.object(i, v, d.nodes[i].secrets)
 	at := v
 	if recorded && known.Exists() && !sameIdentity(t, want, known.Value) {
 		if at, err = t.Read(ctx, h, known.Value); err != nil {
 			return r, err
 		}
 		r.rawOld = at
-		r.old = d.object(i, at, union(d.secrets[i], rec.Secrets))
+		r.old = d.object(i, at, union(d.nodes[i].secrets, rec.Secrets))
 	}
 	if recorded {
 		r.drift = d.drifted(i, at, rec)
@@ -333,19 +330,19 @@ func (d *derivation) readRecorded(ctx context.Context, h host.Host, i int, rec s
 	if !known.Exists() {
 		return r, nil
 	}
-	v, err := d.types[i].Read(ctx, h, known.Value)
+	v, err := d.nodes[i].typ.Read(ctx, h, known.Value)
 	if err != nil {
 		return r, err
 	}
 	r.raw = v
-	r.before = d.object(i, v, d.secrets[i])
+	r.before = d.object(i, v, d.nodes[i].secrets)
 	r.drift = d.drifted(i, v, rec)
 	return r, nil
 }
 
 // drifted is what v is, where that is not what was recorded; nil where it is.
 func (d *derivation) drifted(i int, v cty.Value, rec state.Object) *plans.Object {
-	actual := d.object(i, v, union(d.secrets[i], rec.Secrets))
+	actual := d.object(i, v, union(d.nodes[i].secrets, rec.Secrets))
 	known := d.recordedAs(i, rec)
 	if actual.Exists() {
 		seen := maps.Clone(known.Secrets) // a reading without the secret in hand does not look at it

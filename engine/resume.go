@@ -28,7 +28,7 @@ func (e *Engine) derive(in PlanInput, saved *plans.Plan) (*Planned, hcl.Diagnost
 	}
 	for _, w := range saved.Withheld() {
 		if i, ok := d.index[w.Addr]; ok {
-			d.withheld[i] = w.Reason
+			d.nodes[i].withheld = w.Reason
 		}
 	}
 	d.preview()
@@ -37,7 +37,7 @@ func (e *Engine) derive(in PlanInput, saved *plans.Plan) (*Planned, hcl.Diagnost
 	}
 	for _, c := range saved.Changes() {
 		if i, ok := d.index[c.Addr]; ok {
-			d.readings[i] = reread(c)
+			d.nodes[i].reading = reread(c)
 		}
 	}
 	p, more := d.compile(saved.Hosts(), saved.Drift(), saved.Warnings())
@@ -114,10 +114,10 @@ func (e *Engine) validate(in PlanInput) hcl.Diagnostics {
 	}
 	d.preview()
 	for i := range d.insts {
-		if d.types[i] == nil || d.wants[i] == cty.NilVal {
+		if d.nodes[i].typ == nil || d.nodes[i].want == cty.NilVal {
 			continue
 		}
-		if err := d.types[i].Validate(d.plain[i]); err != nil {
+		if err := d.nodes[i].typ.Validate(d.nodes[i].plain); err != nil {
 			d.diags = append(d.diags, d.unsuitable(i, err))
 		}
 	}

@@ -60,7 +60,7 @@ func (d *derivation) object(i int, v cty.Value, secret []string) plans.Object {
 	if v == cty.NilVal {
 		return plans.None
 	}
-	return redact(d.in.Key, d.types[i].Schema.Recorded(v), secret)
+	return redact(d.in.Key, d.nodes[i].typ.Schema.Recorded(v), secret)
 }
 
 // recordedObject is the object that the state holds.
@@ -78,7 +78,7 @@ func (d *derivation) recordedAs(i int, rec state.Object) plans.Object {
 	if !known.Exists() {
 		return known
 	}
-	o := redact(d.in.Key, known.Value, d.secrets[i])
+	o := redact(d.in.Key, known.Value, d.nodes[i].secrets)
 	if len(known.Secrets) > 0 {
 		all := maps.Clone(known.Secrets)
 		maps.Copy(all, o.Secrets)

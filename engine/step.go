@@ -45,8 +45,8 @@ type stepRun struct {
 
 // visit does one step and reports whether what waits for it may go on.
 func (r *run) visit(ctx context.Context, i int) bool {
-	s := &stepRun{run: r, i: i, node: r.nodes[i], step: r.steps[i]}
-	s.change = *r.changes[s.node]
+	s := &stepRun{run: r, i: i, node: r.nodeOf[i], step: r.steps[i]}
+	s.change = *r.nodes[s.node].change
 	s.m = r.fleet.members[s.step.Addr.Host]
 	began := r.engine.Now()
 	r.events.emit(event.StepStarted{Step: int(s.step.ID), Addr: s.step.Addr, Action: string(s.step.Action), Word: r.word(s.step)})
@@ -66,7 +66,7 @@ func (r *run) word(s plans.Step) string {
 	if s.Action != plans.Refresh {
 		return ""
 	}
-	return r.types[r.nodes[r.index[s.ID]]].RefreshWord()
+	return r.nodes[r.nodeOf[r.index[s.ID]]].typ.RefreshWord()
 }
 
 // beat says now and then that a step still runs, until the returned function
@@ -119,12 +119,12 @@ func (s *stepRun) do(ctx context.Context) error {
 			return err
 		}
 	}
-	r := s.readings[s.node]
+	r := s.nodes[s.node].reading
 	if s.m.touched {
 		if err := s.readAgain(ctx); err != nil {
 			return err
 		}
-		r = s.readings[s.node]
+		r = s.nodes[s.node].reading
 	}
 	s.prior, s.found = r.raw, r.before
 	if s.change.Action == plans.Replace && r.old.Exists() {
@@ -150,8 +150,8 @@ func (s *stepRun) leaveIgnored() {
 // evaluate finds what is wanted, now that what the step depends on is there,
 // and checks it against what the plan printed (contract, rule 1).
 func (s *stepRun) evaluate() error {
-	t := s.types[s.node]
-	want := s.wants[s.node]
+	t := s.nodes[s.node].typ
+	want := s.nodes[s.node].want
 	if !known(t, want) {
 		v, diags := s.insts[s.node].Evaluate(scope{s.derivation, s.final, false})
 		if diags.HasErrors() {
@@ -162,7 +162,7 @@ func (s *stepRun) evaluate() error {
 		if err := t.Validate(plain); err != nil {
 			return err
 		}
-		now := s.object(s.node, plain, s.secrets[s.node])
+		now := s.object(s.node, plain, s.nodes[s.node].secrets)
 		for _, name := range plans.Differ(now, s.change.After) {
 			if !s.change.After.Open(name) {
 				return fmt.Errorf("the attribute %s was planned as another value than it has now; this is a bug in kplan", name)
@@ -177,13 +177,13 @@ func (s *stepRun) evaluate() error {
 	}
 	s.final[s.node] = want
 	s.want = unmarked(want)
-	for _, name := range s.secrets[s.node] {
+	for _, name := range s.nodes[s.node].secrets {
 		s.hider.add(want.GetAttr(name))
 	}
 	if t.IsAct { // what it is done for is all known now
-		s.change.After = s.object(s.node, s.want, s.secrets[s.node])
+		s.change.After = s.object(s.node, s.want, s.nodes[s.node].secrets)
 		s.change.InputDigest = inputDigest(s.in.Key, t, s.want)
-		s.changes[s.node] = &s.change
+		s.nodes[s.node].change = &s.change
 	}
 	return nil
 }
@@ -204,12 +204,12 @@ func (s *stepRun) readAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.readings[s.node].err
+	return s.nodes[s.node].reading.err
 }
 
 // settled does what the table says.
 func (s *stepRun) settled(ctx context.Context, r reading) error {
-	t := s.types[s.node]
+	t := s.nodes[s.node].typ
 	intent, id, left := s.remains()
 	sit := situation{
 		action: s.step.Action, strict: s.step.Strict, once: s.step.Once, isAct: t.IsAct,
@@ -288,14 +288,14 @@ func (s *stepRun) remains() (intent state.Intent, id host.ActID, left remains) {
 
 // input is the digest of what the step is done for.
 func (s *stepRun) input() string {
-	if s.types[s.node].IsAct {
+	if s.nodes[s.node].typ.IsAct {
 		return s.change.InputDigest
 	}
 	return plans.Keyed(s.in.Key, cty.StringVal(string(s.step.Action)+s.step.Addr.String()))
 }
 
 func (s *stepRun) likeness(r reading) likeness {
-	if !s.types[s.node].IsAct {
+	if !s.nodes[s.node].typ.IsAct {
 		if s.refreshOnly() && s.change.After.Holds(r.before) {
 			return asBefore
 		}
@@ -331,7 +331,7 @@ func (s *stepRun) due() bool {
 // refreshes reports whether the step has to refresh beside what it makes: a
 // service that stood before its configuration changed.
 func (s *stepRun) refreshes() bool {
-	t := s.types[s.node]
+	t := s.nodes[s.node].typ
 	return !t.IsAct && t.RefreshWord() != "" && !s.step.Action.Strict() && s.found.Exists() && s.due()
 }
 
