@@ -157,6 +157,35 @@ type Backend interface {
 	Key(ctx context.Context, create bool) ([]byte, error)
 }
 
+// Caretaker is what people do with a place where state is kept, beside runs.
+type Caretaker interface {
+	// History lists the generations that are kept, newest first; the first is
+	// the state now.
+	History(ctx context.Context) ([]Generation, error)
+	// Repair mends a damaged state, and says what it did. It sets aside what is
+	// damaged, and removes nothing.
+	Repair(ctx context.Context, who Holder) (said []string, err error)
+	// Unlock frees the lock of the holder with this id, where it is gone; it
+	// fails with *LockedError where it is not.
+	Unlock(ctx context.Context, id string) error
+}
+
+// Generation is a state that was replaced, or the one now.
+type Generation struct {
+	Path    string // where it is, for messages
+	Serial  int64
+	Epoch   int64
+	Hosts   int
+	Objects int
+	// Applied is the run that made it; zero where a command did, such as
+	// `kplan state rm`.
+	Applied Applied
+	Written time.Time
+	Current bool
+	// Err says that it is damaged; then only Path and Serial are known.
+	Err error
+}
+
 // Lease is the exclusive right to write state; only it has Save and a journal.
 type Lease interface {
 	// Snapshot is the state as of the lock, with the new epoch.

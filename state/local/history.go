@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/kplan/kplan/state"
 )
@@ -17,25 +16,9 @@ import (
 // kept is how many generations stay.
 const kept = 10
 
-// Generation is a state that was replaced, or the one now.
-type Generation struct {
-	Path    string
-	Serial  int64
-	Epoch   int64
-	Hosts   int
-	Objects int
-	// Applied is the run that made it; zero where a command did, such as
-	// `kplan state rm`.
-	Applied state.Applied
-	Written time.Time
-	Current bool
-	// Err says that it is damaged; then only Path and Serial are known.
-	Err error
-}
-
-// History lists the generations, newest first. The first is the state now,
-// with the journal of a run that has not ended.
-func (b *Backend) History(ctx context.Context) ([]Generation, error) {
+// History implements state.Caretaker. The first generation has the journal of a
+// run that has not ended in it.
+func (b *Backend) History(ctx context.Context) ([]state.Generation, error) {
 	now, err := b.Read(ctx)
 	if err != nil || now.Lineage == "" {
 		return nil, err
@@ -44,9 +27,9 @@ func (b *Backend) History(ctx context.Context) ([]Generation, error) {
 	if err != nil {
 		return nil, err
 	}
-	var out []Generation
+	var out []state.Generation
 	add := func(path string, current bool, s *state.Snapshot) {
-		g := Generation{
+		g := state.Generation{
 			Path: path, Serial: s.Serial, Epoch: s.Epoch, Hosts: len(s.Hosts), Objects: len(s.Objects),
 			Applied: s.Applied, Current: current,
 		}
@@ -60,7 +43,7 @@ func (b *Backend) History(ctx context.Context) ([]Generation, error) {
 		path := b.generation(serial)
 		s, err := b.loadState(path)
 		if err != nil {
-			out = append(out, Generation{Path: path, Serial: serial, Err: err})
+			out = append(out, state.Generation{Path: path, Serial: serial, Err: err})
 			continue
 		}
 		add(path, false, s)

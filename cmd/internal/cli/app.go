@@ -22,6 +22,7 @@ import (
 	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/modules"
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/state"
 	"github.com/kplan/kplan/state/local"
 )
 
@@ -158,8 +159,15 @@ func (a *app) load() hcl.Diagnostics {
 	return diags
 }
 
-// backend is where the state of the loaded spec lives.
-func (a *app) backend() *local.Backend {
+// store is a place where state is kept.
+type store interface {
+	state.Backend
+	state.Caretaker
+}
+
+// backend is where the state of the loaded spec lives. Nothing else here knows
+// which kinds of places there are.
+func (a *app) backend() store {
 	path := ".kplan"
 	if a.spec != nil {
 		path = a.spec.Backend().Path
@@ -170,7 +178,7 @@ func (a *app) backend() *local.Backend {
 // backendOf reads the spec for the one thing that commands on the state need
 // of it: where the state is. What else is wrong with the spec does not matter
 // to them.
-func (a *app) backendOf() *local.Backend {
+func (a *app) backendOf() store {
 	if spec, diags := dsl.Load(a.dir, a.options()); !diags.HasErrors() {
 		a.spec = spec
 	}
