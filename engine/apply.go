@@ -210,6 +210,9 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 	for _, s := range r.steps {
 		if s.Action != plans.Forget && r.fleet.reachable(s.Addr.Host) {
 			acts[s.Addr.Host] = true
+			for _, p := range s.Peers {
+				acts[p] = acts[p] || r.fleet.reachable(p)
+			}
 		}
 	}
 	var names []string
@@ -232,6 +235,7 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 		}
 		if err == nil {
 			m.fence = &fence
+			m.peer = &peer{machineID: m.contact.MachineID, hostKey: m.link.HostKey, fence: fence}
 			return
 		}
 		mu.Lock()

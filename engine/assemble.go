@@ -103,12 +103,16 @@ func (a *assembler) step(n int, after []plans.Node) {
 			}
 		}
 		if ch.Action != plans.Forget {
+			s.Peers = t.Peers(want)
 			s.Disrupts = t.Disrupts(want, ch.Before.Value)
 		}
 		s.Condition = t.Condition(want)
 		if ch.Action == plans.Refresh && !s.Owed {
 			s.Condition = fmt.Sprintf("only if %s changes", d.list(d.changed(in.OnChange), ch.Addr.Host))
 		}
+	}
+	if t != nil && ch.Action == plans.Delete {
+		s.Peers = t.Peers(ch.Before.Value)
 	}
 	ch.Step = a.next
 	a.c.Steps = append(a.c.Steps, s)

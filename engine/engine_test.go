@@ -33,12 +33,13 @@ type world struct {
 	mu       sync.Mutex // of down, where it changes while a run goes on
 	down     map[string]bool
 	backend  state.Backend
+	types    *modules.Catalog
 	events   []event.Event
 	runs     int
 }
 
 func newWorld(t *testing.T, hosts ...string) *world {
-	w := &world{t: t, dir: t.TempDir(), machines: map[string]*hosttest.Machine{}, down: map[string]bool{}}
+	w := &world{t: t, dir: t.TempDir(), machines: map[string]*hosttest.Machine{}, down: map[string]bool{}, types: modules.NewCatalog(modules.All()...)}
 	for _, name := range hosts {
 		w.machines[name] = hosttest.New(hosttest.Named(name), hosttest.Report(t.Errorf))
 	}
@@ -61,7 +62,7 @@ func (w *world) spec(body string) {
 
 func (w *world) engine() *engine.Engine {
 	return &engine.Engine{
-		Types: modules.NewCatalog(modules.All()...).Type,
+		Types: w.types.Type,
 		Connect: func(ctx context.Context, h, _ *dsl.Host) (engine.Link, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -79,7 +80,7 @@ func (w *world) engine() *engine.Engine {
 
 func (w *world) load(vars ...string) *dsl.Spec {
 	w.t.Helper()
-	spec, diags := dsl.Load(w.dir, dsl.Options{Types: modules.NewCatalog(modules.All()...), Vars: vars})
+	spec, diags := dsl.Load(w.dir, dsl.Options{Types: w.types, Vars: vars})
 	w.noErrors(diags)
 	return spec
 }

@@ -195,6 +195,15 @@ func (r *run) lost(i int) string {
 // findLost fills what lost says, before the first step.
 func (r *run) findLost() {
 	r.gone = make([]string, r.graph.Len())
+	for k, s := range r.steps {
+		for _, p := range s.Peers {
+			if m := r.fleet.members[p]; m == nil {
+				r.gone[r.nodeOf[k]] = fmt.Sprintf("it acts on host %s too, and nothing is recorded of how to reach that", p)
+			} else if m.err != nil {
+				r.gone[r.nodeOf[k]] = m.err.Error()
+			}
+		}
+	}
 	for _, i := range r.graph.Order {
 		if i < r.graph.Leftovers {
 			if m := r.fleet.members[r.addr(i).Host]; m == nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/kplan/kplan/dsl"
@@ -32,7 +33,8 @@ type member struct {
 	contact *host.Contact
 	err     error       // why there is no session
 	fence   *host.Fence // this run's, once it stands on the machine
-	touched bool        // this run has changed the machine
+	touched atomic.Bool // this run has changed the machine
+	peer    *peer       // for steps of other hosts; nil where the machine was not claimed
 }
 
 // Unreachable is a machine that could not be reached, or whose answer was not
@@ -107,29 +109,37 @@ func (f *fleet) connect(ctx context.Context) {
 }
 
 func (f *fleet) open(ctx context.Context, m *member) error {
+	link, contact, err := f.dial(ctx, m)
+	if err == nil {
+		m.link, m.contact = link, contact
+	}
+	return err
+}
+
+// dial opens a session to m and makes contact.
+func (f *fleet) dial(ctx context.Context, m *member) (Link, *host.Contact, error) {
 	if name := m.host.Connection.Bastion; name != "" && m.jump == nil {
-		return &unusable{fmt.Errorf("it is reached through the bastion %s, which is neither in the spec nor recorded", name)}
+		return Link{}, nil, &unusable{fmt.Errorf("it is reached through the bastion %s, which is neither in the spec nor recorded", name)}
 	}
 	wait, began := pause, f.engine.Now()
 	for n := 1; ; n++ {
 		f.events.emit(event.HostConnecting{Host: m.host.Name, Endpoint: endpoint(m.host), Attempt: n})
 		link, err := f.engine.Connect(ctx, m.host, m.jump)
 		if err == nil {
-			m.link = link
-			if m.contact, err = link.Session.Contact(ctx); err == nil {
-				return nil
+			var contact *host.Contact
+			if contact, err = link.Session.Contact(ctx); err == nil {
+				return link, contact, nil
 			}
 			link.Session.Close()
-			m.link = Link{}
 		}
 		var t Temporary
 		if n == attempts || f.engine.Now().Sub(began) > patience || ctx.Err() != nil || !errors.As(err, &t) || !t.Temporary() {
-			return err
+			return Link{}, nil, err
 		}
 		select {
 		case <-time.After(wait):
 		case <-ctx.Done():
-			return ctx.Err()
+			return Link{}, nil, ctx.Err()
 		}
 		wait *= 2
 	}
@@ -181,6 +191,9 @@ func (m *member) shut() {
 func (f *fleet) close() {
 	for _, m := range f.members {
 		m.shut()
+		if m.peer != nil {
+			m.peer.shut()
+		}
 	}
 }
 

@@ -120,7 +120,7 @@ func (s *stepRun) do(ctx context.Context) error {
 		}
 	}
 	r := s.nodes[s.node].reading
-	if s.m.touched {
+	if s.m.touched.Load() {
 		if err := s.readAgain(ctx); err != nil {
 			return err
 		}
@@ -213,7 +213,7 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 	intent, id, left := s.remains()
 	sit := situation{
 		action: s.step.Action, strict: s.step.Strict, once: s.step.Once, isAct: t.IsAct,
-		touched: s.m.touched, left: left, over: s.concluded(s.node),
+		touched: s.m.touched.Load(), left: left, over: s.concluded(s.node),
 	}
 	sit.object = s.likeness(r)
 	if s.refreshOnly() && sit.object == asBefore && !s.due() {

@@ -66,6 +66,8 @@ type Step struct {
 	Owed bool
 	// Once marks a step that is never repeated on a guess.
 	Once bool
+	// Peers are the other hosts on whose machines the step acts too.
+	Peers []string
 	// Via says how the step does it where there is a choice, such as
 	// "join k8s-node1".
 	Via string

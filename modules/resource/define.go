@@ -41,6 +41,7 @@ type ops struct {
 	refresh    func(ctx context.Context, h host.Host, want cty.Value) error
 	word       string
 	semaphores []string
+	peers      func(want cty.Value) []string
 	inputs     []string
 	condition  func(want cty.Value) string
 	disrupts   func(want, prior cty.Value) []string
@@ -147,6 +148,9 @@ func define[T any](name string, opts []Option) *Type {
 	}
 	if s, ok := any(zero).(Semaphorer); ok {
 		t.ops.semaphores = s.Semaphores()
+	}
+	if _, ok := any(zero).(Peerer); ok {
+		t.ops.peers = func(want cty.Value) []string { return any(known(want)).(Peerer).Peers() }
 	}
 	if in, ok := any(zero).(Inputer); ok {
 		t.ops.inputs = in.Inputs()

@@ -80,6 +80,11 @@ type (
 	Semaphorer interface {
 		Semaphores() []string
 	}
+	// Peerer names the other hosts on whose machines Apply and Delete act too,
+	// by host.Peer: a worker joins by a token that a control plane mints.
+	Peerer interface {
+		Peers() []string
+	}
 	// Inputer names the attributes whose change makes an act due again; without
 	// it, all of them.
 	Inputer interface {

@@ -64,6 +64,15 @@ func (t *Type) Refresh(ctx context.Context, h host.Host, want cty.Value) error {
 // type holds.
 func (t *Type) Semaphores() []string { return t.ops.semaphores }
 
+// Peers are the other hosts on whose machines making or deleting the object
+// acts too.
+func (t *Type) Peers(object cty.Value) []string {
+	if t.ops.peers == nil {
+		return nil
+	}
+	return t.ops.peers(object)
+}
+
 // Inputs are the names of the attributes that an act is done for.
 func (t *Type) Inputs() []string {
 	if t.ops.inputs != nil {

@@ -144,6 +144,9 @@ func notes(s plans.Step, c plans.Change) []string {
 	if s.Condition != "" {
 		out = append(out, "only if "+strings.TrimPrefix(strings.TrimPrefix(s.Condition, "only "), "if "))
 	}
+	if len(s.Peers) > 0 {
+		out = append(out, "acts on "+strings.Join(s.Peers, ", ")+" too")
+	}
 	if s.Via != "" {
 		out = append(out, "via "+s.Via)
 	}

@@ -1,0 +1,126 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"github.com/kplan/kplan/modules/host"
+)
+
+// peer is how steps of other hosts act on a machine: by a session of its own,
+// since they run beside the machine's own steps.
+type peer struct {
+	mu        sync.Mutex // one call at a time
+	link      Link
+	machineID string // of the machine that was claimed
+	hostKey   string
+	fence     host.Fence
+}
+
+// peers finds the machines of the hosts that the step may act on too, for an
+// act under id.
+func (s *stepRun) peers(id host.ActID) host.Peers {
+	calls := map[string]*peerHost{}
+	return func(_ context.Context, name string) (host.Host, error) {
+		if h := calls[name]; h != nil {
+			return h, nil
+		}
+		for _, p := range s.step.Peers {
+			if m := s.fleet.members[name]; p == name && m != nil && m.peer != nil {
+				calls[name] = &peerHost{step: s, member: m, id: id}
+				return calls[name], nil
+			}
+		}
+		return nil, fmt.Errorf("host %s is not among those that the plan says this step acts on", name)
+	}
+}
+
+// peerHost is the machine of another host for one act of a step.
+type peerHost struct {
+	step   *stepRun
+	member *member
+	id     host.ActID // of the next detached act
+}
+
+// Do implements host.Host. A connection that is lost is made again once: an
+// inline act is safe to repeat and a detached one is found by its id.
+func (p *peerHost) Do(ctx context.Context, ops ...host.Op) (res []host.Result, err error) {
+	detached := 0
+	for _, op := range ops {
+		if run, ok := op.(host.Run); ok && run.Detached {
+			detached++
+		}
+	}
+	way := p.member.peer
+	way.mu.Lock()
+	defer way.mu.Unlock()
+	for range 2 {
+		if way.link.Session == nil {
+			if err = p.step.fleet.openPeer(ctx, p.member); err != nil {
+				break
+			}
+		}
+		res, err = p.once(ctx, ops)
+		if !errors.Is(err, host.ErrLost) || ctx.Err() != nil {
+			break
+		}
+		way.shut()
+	}
+	p.id.N += detached
+	var exit *host.ExitError
+	switch {
+	case errors.As(err, &exit):
+		err = fmt.Errorf("on host %s: %w", p.member.host.Name, err)
+	case err != nil: // whatever it is, it is not the step's own machine that was lost
+		err = fmt.Errorf("on host %s: %s", p.member.host.Name, err.Error())
+	}
+	return res, err
+}
+
+func (p *peerHost) once(ctx context.Context, ops []host.Op) (res []host.Result, err error) {
+	session, acts := p.member.peer.link.Session, false
+	for _, op := range ops {
+		acts = acts || op.Acts()
+	}
+	call := func(ctx context.Context, h host.Host) error {
+		res, err = h.Do(ctx, ops...)
+		return err
+	}
+	if !acts {
+		return res, session.Read(ctx, []reader{call})[0]
+	}
+	p.member.touched.Store(true)
+	err, _ = session.Act(ctx, p.id, p.member.peer.fence.Epoch, call, nil)
+	return res, err
+}
+
+// openPeer opens the session for steps of other hosts.
+func (f *fleet) openPeer(ctx context.Context, m *member) error {
+	way := m.peer
+	link, contact, err := f.dial(ctx, m)
+	if err != nil {
+		return err
+	}
+	way.link = link
+	switch {
+	case contact.MachineID != way.machineID || link.HostKey != way.hostKey:
+		err = errors.New("another machine answers at this address now")
+	case contact.Fence == nil || *contact.Fence != way.fence:
+		err = host.ErrFenced
+	default:
+		err = link.Session.Claim(ctx, way.fence)
+	}
+	if err != nil {
+		way.shut()
+	}
+	return err
+}
+
+func (p *peer) shut() {
+	if p.link.Session != nil {
+		_ = p.link.Session.Close()
+	}
+	p.link = Link{}
+}

@@ -1,0 +1,178 @@
+package engine_test
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kplan/kplan/engine"
+	"github.com/kplan/kplan/engine/event"
+	"github.com/kplan/kplan/modules"
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/host/hosttest"
+	"github.com/kplan/kplan/modules/resource"
+)
+
+// guest is a type that signs in on another machine: it asks there for a pass,
+// by a detached act and an inline one, and keeps it at home.
+type guest struct {
+	Of   string  `cty:"of" kplan:"id"`
+	Pass *string `cty:"pass" kplan:"computed"`
+}
+
+const passFile = "/etc/pass"
+
+func (g guest) Peers() []string { return []string{g.Of} }
+
+func (g guest) Read(ctx context.Context, h host.Host) (*guest, error) {
+	f, err := host.Read(ctx, h, passFile)
+	if err != nil || f[0] == nil {
+		return nil, err
+	}
+	pass := string(f[0].Content)
+	return &guest{Of: g.Of, Pass: &pass}, nil
+}
+
+func (g guest) Apply(ctx context.Context, h host.Host, _ *guest) error {
+	there, err := host.Peer(ctx, g.Of)
+	if err != nil {
+		return err
+	}
+	if _, err := there.Do(ctx, host.Run{Argv: []string{"/bin/sh", "-c", "make-it"}, Detached: true}); err != nil {
+		return err
+	}
+	if _, err := there.Do(ctx, host.WriteFile{Path: "/etc/guests", Content: []byte("one\n"), Mode: 0o644}); err != nil {
+		return err
+	}
+	found, err := host.Read(ctx, there, "/etc/guests")
+	if err != nil {
+		return err
+	}
+	_, err = h.Do(ctx, host.WriteFile{Path: passFile, Content: found[0].Content, Mode: 0o644})
+	return err
+}
+
+func (g guest) Delete(ctx context.Context, h host.Host) error {
+	there, err := host.Peer(ctx, g.Of)
+	if err != nil {
+		return err
+	}
+	if _, err := there.Do(ctx, host.Remove{Path: "/etc/guests"}); err != nil {
+		return err
+	}
+	_, err = h.Do(ctx, host.Remove{Path: passFile})
+	return err
+}
+
+func withGuests(t *testing.T) (w *world, ran *int) {
+	w = newWorld(t, "a", "b")
+	w.types = modules.NewCatalog(append(modules.All(), resource.Define[guest]("guest"))...)
+	w.spec(`
+resource "guest" "b" {
+  on = host.b
+  of = "a"
+}
+`)
+	return w, counted(w, 0)
+}
+
+func TestAStepActsOnAnotherMachineToo(t *testing.T) {
+	w, ran := withGuests(t)
+	p := w.plan()
+	if s := p.Plan.Steps(); len(s) != 1 || !slices.Equal(s[0].Peers, []string{"a"}) {
+		t.Fatalf("steps: %+v", s)
+	}
+	p.Close()
+	w.apply()
+	if got := w.machines["b"].Content(passFile); got != "one\n" || *ran != 1 {
+		t.Errorf("the pass is %q, make-it ran %d times", got, *ran)
+	}
+	w.wantSteps()
+	for name, m := range w.machines { // what it left behind is cleaned, and signed for
+		if c, err := m.Session().Contact(t.Context()); err != nil || len(c.Acts) != 0 || c.Receipt == nil {
+			t.Errorf("%s: %+v, %v", name, c, err)
+		}
+	}
+	w.spec("")
+	w.wantSteps("delete guest.b@b")
+	w.apply()
+	if w.machines["a"].File("/etc/guests") != nil || w.machines["b"].File(passFile) != nil {
+		t.Error("something is still there")
+	}
+}
+
+// The connection to the other machine is made again, and the act there is
+// found by its id.
+func TestTheOtherMachineIsLost(t *testing.T) {
+	for n := 1; n <= 3; n++ {
+		for _, done := range []bool{false, true} {
+			w, ran := withGuests(t)
+			p := w.plan()
+			w.machines["a"].Arrange(hosttest.Fault{Op: n, Done: done})
+			r, diags := w.run(p)
+			w.noErrors(diags)
+			if r.Counts[event.Done] != 1 || *ran != 1 {
+				t.Errorf("operation %d, done %v: counts %v, make-it ran %d times", n, done, r.Counts, *ran)
+			}
+			w.wantSteps()
+		}
+	}
+}
+
+// A step whose other machine cannot be reached is withheld; one that loses it
+// for good fails, and its own machine goes on.
+func TestTheOtherMachineIsGone(t *testing.T) {
+	w, _ := withGuests(t)
+	p, in := w.planWith(func(*engine.PlanInput) {})
+	w.down["a"] = true
+	r, _ := w.run(w.derive(in, p.Plan))
+	if r.Counts[event.Withheld] != 1 || len(w.machines["b"].Acts()) != 0 {
+		t.Errorf("counts %v, %d acts", r.Counts, len(w.machines["b"].Acts()))
+	}
+
+	w, _ = withGuests(t)
+	p = w.plan()
+	w.machines["a"].Script("make-it", func(*hosttest.Call) host.Output {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.down["a"] = true
+		return host.Output{}
+	})
+	w.machines["a"].Arrange(hosttest.Fault{Op: 1, Acts: true, Done: true})
+	r, diags := w.run(p)
+	if r.Counts[event.Failed] != 1 || !strings.Contains(diags.Error(), "On host a: connection refused") {
+		t.Errorf("counts %v, diagnostics %v", r.Counts, diags)
+	}
+	w.down["a"] = false
+	w.apply()
+	w.wantSteps()
+}
+
+// A later run has the last word on the other machine as well.
+func TestTheOtherMachineIsFenced(t *testing.T) {
+	w, _ := withGuests(t)
+	p := w.plan()
+	a := w.machines["a"]
+	a.Script("make-it", func(*hosttest.Call) host.Output {
+		return host.Output{}
+	})
+	entered, release := a.Block(isDetached)
+	go func() {
+		<-entered
+		_ = a.Session().Claim(t.Context(), host.Fence{Lineage: p.Plan.Base().Lineage, Epoch: 99, Run: "later"})
+		release()
+	}()
+	r, diags := w.run(p)
+	if r.Counts[event.Failed] != 1 || !strings.Contains(diags.Error(), "another run has taken over") || a.File("/etc/guests") != nil {
+		t.Errorf("counts %v, diagnostics %v", r.Counts, diags)
+	}
+}
+
+// Only what the plan says is acted on.
+func TestAStepReachesForAMachineThatThePlanDoesNotName(t *testing.T) {
+	if _, err := host.Peer(t.Context(), "a"); err == nil || errors.Is(err, host.ErrLost) {
+		t.Errorf("error: %v", err)
+	}
+}
