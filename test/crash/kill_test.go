@@ -1,204 +1,24 @@
-// Package crash kills the real kplan while it applies, and looks at what the
-// machines and the next run make of it.
-//
-// It knows what the program prints, the machines and the recorded state by the
-// program's own commands; it knows nothing of how the program is made.
-package crash
+package crash_test
 
 import (
-	"fmt"
-	"math/rand/v2"
-	"os"
-	"regexp"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
+	"github.com/kplan/kplan/test/crash"
 	"github.com/kplan/kplan/test/site"
 )
 
 func TestMain(m *testing.M) { site.Main(m) }
 
-// kills is how often the program is killed.
-func kills() int {
-	if os.Getenv("KPLAN_CRASH") == "full" {
-		return 30
-	}
-	return 10
-}
-
-// spec has, on each machine, commands that count themselves, in two chains, and
-// a service that counts its starts. All of it depends on the round.
-const spec = `
-variable "round" { type = string }
-resource "directory" "conf" {
-  on   = hosts
-  path = "/etc/kplan-crash"
-}
-resource "file" "conf" {
-  on         = hosts
-  path       = "/etc/kplan-crash/conf"
-  content    = var.round
-  depends_on = [directory.conf]
-}
-resource "file" "unit" {
-  on      = hosts
-  path    = "/etc/systemd/system/counted.service"
-  content = "[Service]\nExecStartPre=/bin/sh -c 'cat /etc/kplan-crash/conf >> /var/lib/count.start; echo >> /var/lib/count.start'\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=multi-user.target\n"
-}
-resource "service" "counted" {
-  on         = hosts
-  name       = "counted"
-  running    = true
-  enabled    = true
-  on_change  = [file.conf]
-  depends_on = [file.unit]
-}
-resource "exec" "first" {
-  for_each = toset(["a", "b", "c"])
-  on       = hosts
-  name     = "first-${each.key}"
-  command  = "echo ${var.round} >> /var/lib/count.first-${each.key}; sleep 0.2"
-}
-resource "file" "between" {
-  for_each   = toset(["1", "2", "3", "4", "5"])
-  on         = hosts
-  path       = "/etc/kplan-crash/between-${each.key}"
-  content    = "${var.round}\n"
-  depends_on = [exec.first, directory.conf]
-}
-resource "exec" "second" {
-  for_each   = toset(["a", "b", "c"])
-  on         = hosts
-  name       = "second-${each.key}"
-  command    = ["sh", "-c", "echo \"$1\" >> /var/lib/count.second-${each.key}; sleep 0.2", "-", var.round]
-  depends_on = [file.between, service.counted]
-}
-`
-
-// counters are those that count once a round.
-var counters = []string{"first-a", "first-b", "first-c", "second-a", "second-b", "second-c"}
-
-// result is the line of a step that has ended as planned; a line that the kill
-// cut has no end.
-var result = regexp.MustCompile(`(?m)^(\[[^]]+\] \S+): (created|modified|refreshed|replaced|already|not needed)\b.*\n`)
-
-// results are the hosts and addresses of the steps that have ended.
-func results(out string) (list []string) {
-	for _, m := range result.FindAllStringSubmatch(out, -1) {
-		list = append(list, m[1])
-	}
-	return list
-}
-
-// TestKill kills an apply in each of as many equal parts of its time as there
-// are kills, at a random instant.
 func TestKill(t *testing.T) {
-	s := site.New(t, spec)
-	seed := uint64(time.Now().UnixNano())
-	t.Logf("seed %d", seed)
-	dice := rand.New(rand.NewPCG(seed, 0))
-
-	// The first run is on bare machines and is killed as well; the second tells
-	// how long one takes.
-	round(t, s, 0, 1500*time.Millisecond)
-	takes := round(t, s, 1, time.Hour).took
-	n, midway := kills(), 0
-	for killed, next := 0, 2; killed < n; next++ {
-		if next > 3*n {
-			t.Fatalf("only %d of %d kills came in time", killed, next)
-		}
-		part := (float64(killed) + dice.Float64()) / float64(n)
-		first := round(t, s, next, time.Duration(part*float64(takes)))
-		switch {
-		case first.whole: // faster than the one that was measured
-			takes = min(takes, first.took)
-			continue
-		case first.ended > 0:
-			midway++
-		}
-		killed++
-	}
-	if midway < n/4 {
-		t.Errorf("only %d of %d kills came while steps ran", midway, n)
-	}
-}
-
-// cut is what became of an apply that was to be killed.
-type cut struct {
-	ended int  // steps
-	whole bool // the kill came too late
-	took  time.Duration
-}
-
-var apply = []string{"apply", "--auto-approve", "--progress", "plain"}
-
-// round kills one apply and has the next one finish it.
-func round(t *testing.T, s *site.Site, n int, after time.Duration) cut {
-	t.Helper()
-	s.Env = []string{fmt.Sprintf("KPLAN_VAR_round=%d", n)}
-	start := time.Now()
-	p := s.Start(apply...)
-	timer := time.AfterFunc(after, func() { _ = p.Process.Kill() })
-	killed := s.Wait(p)
-	timer.Stop()
-	before := results(killed.Stderr)
-	first := cut{len(before), killed.Code == 0, time.Since(start)}
-	objects := strings.Count(s.Want(0, "state", "list").Stdout, "\n")
-
-	start = time.Now()
-	second := s.Want(0, apply...)
-	took := time.Since(start)
-	if r := s.Want(0, "plan", "--detailed-exitcode"); !strings.Contains(r.Stdout, "No changes.") {
-		t.Errorf("round %d: the plan after is\n%s", n, r.Stdout)
-	}
-	again := results(second.Stderr)
-	for _, step := range before {
-		if slices.Contains(again, step) {
-			t.Errorf("round %d: %s had ended before the kill, and was done again", n, step)
-		}
-	}
-	starts := 0
+	s := site.New(t, crash.Spec)
+	p := crash.Place{Program: &s.Program, On: s.On, Pause: 200 * time.Millisecond, First: 1500 * time.Millisecond}
 	for _, m := range s.Lab.Machines() {
-		counted(t, s, m.Name, n)
-		starts += restarted(t, s, m.Name, n)
+		p.Machines = append(p.Machines, m.Name)
 	}
-	if killed.Code > 0 || t.Failed() {
-		t.Fatalf("the first apply ended with %d:\n%s%s\nthe next one:\n%s%s", killed.Code, killed.Stderr, killed.Stdout, second.Stderr, second.Stdout)
+	kills := 10
+	if crash.Full {
+		kills, p.Pause = 30, 600*time.Millisecond // longer than the next run takes to come
 	}
-	t.Logf("round %d: over after %v with exit code %d, %d steps had ended, %d objects recorded; then %d steps in %v; %d starts",
-		n, first.took.Round(time.Millisecond), killed.Code, len(before), objects, len(again), took.Round(time.Millisecond), starts)
-	return first
-}
-
-// counted wants every command of the round to have run once: also one that the
-// kill cut off runs on, and is taken over.
-func counted(t *testing.T, s *site.Site, machine string, n int) {
-	t.Helper()
-	for _, c := range counters {
-		runs := strings.Count("\n"+s.On(machine, "cat /var/lib/count."+c), fmt.Sprintf("\n%d\n", n))
-		if runs != 1 {
-			t.Errorf("round %d: on %s, the command %s ran %d times", n, machine, c, runs)
-		}
-	}
-}
-
-// restarted wants the service to have been started with the round's content,
-// and returns how often it was.
-func restarted(t *testing.T, s *site.Site, machine string, n int) int {
-	t.Helper()
-	starts := strings.Fields(s.On(machine, "cat /var/lib/count.start"))
-	want := fmt.Sprint(n)
-	if len(starts) == 0 || starts[len(starts)-1] != want {
-		t.Errorf("round %d: on %s, the service was last started in round %v", n, machine, starts)
-		return 0
-	}
-	times := 0
-	for _, start := range starts {
-		if start == want {
-			times++
-		}
-	}
-	return times
+	crash.Kill(t, p, kills)
 }
