@@ -254,16 +254,23 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 	case adjust:
 		s.end.Adjusted = s.adjustment()
 	}
+	if left == unbegun {
+		// What that run sent may still come to the machine: the same id begins once.
+		if err := s.perform(ctx, id); !errors.Is(err, host.ErrInterrupted) || s.step.Once {
+			return err
+		}
+	}
 	return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
 }
 
-// remains is what an interrupted run left of this step, and the id of its act.
+// remains is what an interrupted run left of this step, and the id of its act,
+// or the one that it would have.
 func (s *stepRun) remains() (intent state.Intent, id host.ActID, left remains) {
 	intent, ok := s.now.Interrupted[s.step.Addr]
 	if !ok || intent.Input != s.input() {
 		return intent, id, nothing
 	}
-	left = unbegun
+	id, left = host.ActID{Run: intent.Run, Step: intent.Step}, unbegun
 	if intent.BootID != s.m.contact.BootID {
 		left = cutOff
 	}
