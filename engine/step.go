@@ -239,7 +239,7 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 		s.end.Reason = "it is not as printed any more: " + differenceInWords(s.change.Before, s.found)
 		return nil
 	case diagnose:
-		return fmt.Errorf("run %s was cut off during this step, which must happen only once, and what stands on the host does not tell whether it was completed; look at the host, then run `kplan state rm '%s'` to begin it anew", intent.Run, s.step.Addr)
+		return s.cannotTell(intent.Run)
 	case adopt:
 		err := s.perform(ctx, id)
 		if err == nil && s.end.Outcome == event.Done {
@@ -247,6 +247,9 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 		}
 		var exit *host.ExitError
 		if errors.Is(err, host.ErrInterrupted) || errors.As(err, &exit) {
+			if s.step.Once {
+				return s.cannotTell(intent.Run)
+			}
 			s.end = event.StepEnded{}
 			return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
 		}
@@ -261,6 +264,11 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 		}
 	}
 	return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
+}
+
+// cannotTell stops a step that must happen only once.
+func (s *stepRun) cannotTell(run string) error {
+	return fmt.Errorf("run %s was cut off during this step, which must happen only once, and what stands on the host does not tell whether it was completed; look at the host, then run `kplan state rm '%s'` to begin it anew", run, s.step.Addr)
 }
 
 // remains is what an interrupted run left of this step, and the id of its act,
