@@ -6,7 +6,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"testing"
 	"time"
 
@@ -15,36 +14,13 @@ import (
 	"github.com/kplan/kplan/modules"
 	"github.com/kplan/kplan/plans"
 	"github.com/kplan/kplan/state"
+	"github.com/kplan/kplan/test/scale"
 )
-
-// scaleSpec is n hosts, a multiple of 50, with twenty resources each, in chains of ten with one
-// barrier over all hosts between them.
-func scaleSpec(n int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `
-host "node" {
-  for_each = { for i in flatten([for a in range(%d) : [for b in range(50) : 50 * a + b]]) : format("n%%05d", i) => cidrhost("10.0.0.0/8", i + 1) }
-  name     = each.key
-  address  = each.value
-}
-`, n/50)
-	for k := range 20 {
-		after := fmt.Sprintf("file.f%d", k-1)
-		switch k {
-		case 0:
-			after = ""
-		case 10:
-			after = "all.file.f9"
-		}
-		fmt.Fprintf(&b, "resource \"file\" \"f%d\" {\n  on = hosts\n  path = \"/etc/f%d\"\n  content = \"%d on ${each.host.name}\\n\"\n  depends_on = [%s]\n}\n", k, k, k, after)
-	}
-	return b.String()
-}
 
 // planOffline loads and plans n hosts, and returns how long that took.
 func planOffline(tb testing.TB, n int) time.Duration {
 	dir := tb.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "main.kplan.hcl"), []byte(scaleSpec(n)), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "main.kplan.hcl"), []byte(scale.Spec(n)), 0o600); err != nil {
 		tb.Fatal(err)
 	}
 	catalog := modules.NewCatalog(modules.All()...)
@@ -58,8 +34,8 @@ func planOffline(tb testing.TB, n int) time.Duration {
 	if diags.HasErrors() {
 		tb.Fatal(diags)
 	}
-	if got := len(p.Plan.Steps()); got != 20*n {
-		tb.Fatalf("%d steps, want %d", got, 20*n)
+	if got := len(p.Plan.Steps()); got != scale.Resources*n {
+		tb.Fatalf("%d steps, want %d", got, scale.Resources*n)
 	}
 	took := time.Since(start)
 	if b := len(p.Plan.Barriers()); b != 1 && n > 8 {
@@ -78,7 +54,7 @@ func TestEdgesGrowWithNodes(t *testing.T) {
 func BenchmarkPlanOffline(b *testing.B) {
 	var times []float64
 	for _, n := range []int{50, 500, 5000} {
-		b.Run(fmt.Sprintf("instances=%d", 20*n), func(b *testing.B) {
+		b.Run(fmt.Sprintf("instances=%d", scale.Resources*n), func(b *testing.B) {
 			var total time.Duration
 			for b.Loop() {
 				total += planOffline(b, n)

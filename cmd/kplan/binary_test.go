@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"github.com/kplan/kplan/test/scale"
 )
 
 // binary is the real program, built once for the tests that measure it.
@@ -112,40 +114,16 @@ func TestHostileInput(t *testing.T) {
 	}
 }
 
-// scaleSpec is n hosts, a multiple of 50, with twenty resources each, in chains
-// of ten with one barrier over all hosts between them.
-func scaleSpec(n int) string {
-	var b strings.Builder
-	fmt.Fprintf(&b, `
-host "node" {
-  for_each = { for i in flatten([for a in range(%d) : [for b in range(50) : 50 * a + b]]) : format("n%%05d", i) => cidrhost("10.0.0.0/8", i + 1) }
-  name     = each.key
-  address  = each.value
-}
-`, n/50)
-	for k := range 20 {
-		after := fmt.Sprintf("file.f%d", k-1)
-		switch k {
-		case 0:
-			after = ""
-		case 10:
-			after = "all.file.f9"
-		}
-		fmt.Fprintf(&b, "resource \"file\" \"f%d\" {\n  on = hosts\n  path = \"/etc/f%d\"\n  content = \"%d on ${each.host.name}\\n\"\n  depends_on = [%s]\n}\n", k, k, k, after)
-	}
-	return b.String()
-}
-
 // BenchmarkPlanOffline is the whole program planning 1,000, 10,000 and 100,000
 // instances, text and all: seconds, peak resident memory, and the exponent with
 // which time grows from a size to the next.
 func BenchmarkPlanOffline(b *testing.B) {
 	before := 0.0
 	for _, hosts := range []int{50, 500, 5000} {
-		b.Run(fmt.Sprintf("instances=%d", 20*hosts), func(b *testing.B) {
+		b.Run(fmt.Sprintf("instances=%d", scale.Resources*hosts), func(b *testing.B) {
 			var wall, cpu time.Duration
 			var peak int64
-			spec := scaleSpec(hosts)
+			spec := scale.Spec(hosts)
 			for b.Loop() {
 				c := measured(b, spec, "plan", "--offline")
 				if c.code != 0 {

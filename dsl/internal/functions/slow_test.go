@@ -1,5 +1,0 @@
-//go:build !race
-
-package functions
-
-const slow = 1
