@@ -2,14 +2,12 @@ package functions
 
 import (
 	"fmt"
-	"runtime"
-	"runtime/metrics"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/kplan/kplan/dsl/internal/guard"
+	"github.com/kplan/kplan/test/usage"
 )
 
 // What is small to write and large to make is refused soon.
@@ -31,7 +29,7 @@ func TestLarge(t *testing.T) {
 		"lines":  []byte(strings.Repeat("a\n", 500_000)),
 		"tpl":    []byte("%{ for a in x }%{ for b in x }%{ for c in x }%{ for d in x }y%{ endfor }%{ endfor }%{ endfor }%{ endfor }"),
 	})
-	for _, src := range []string{
+	for _, src := range usage.Sample([]string{
 		`range(1e12)`,
 		`range(0, 1, 1e-300)`,
 		`setproduct(range(1000), range(1000), range(1000))`,
@@ -85,7 +83,7 @@ func TestLarge(t *testing.T) {
 		`jsonencode([for a in range(1000) : file("big")])`,
 		`format("` + strings.Repeat("%[1]s", 1000) + `", file("big"))`,
 		`tonumber("` + digits + `")`,
-	} {
+	}) {
 		t.Run(src[:min(len(src), 60)], func(t *testing.T) {
 			ctx, b := scope(files)
 			if b.Steps(guard.MaxSteps*8/10) != nil || b.Elements(guard.MaxElements*8/10) != nil {
@@ -95,50 +93,10 @@ func TestLarge(t *testing.T) {
 			if diags.HasErrors() {
 				t.Fatal(diags)
 			}
-			took, grown := cost(func() { _, diags = e.Value(ctx) })
-			if took > 10*time.Second*slow || grown > 400<<20 {
-				t.Errorf("took %v and %d MiB", took, grown>>20)
-			}
+			usage.Within(t, 10*time.Second, 400<<20, func() { _, diags = e.Value(ctx) })
 			if !diags.HasErrors() && b.Err() == nil {
 				t.Error("not refused")
 			}
 		})
 	}
-}
-
-// cost is the processor time that f takes, and the memory at its height.
-func cost(f func()) (time.Duration, uint64) {
-	runtime.GC()
-	before := heap()
-	stop, peak := make(chan bool), make(chan uint64)
-	go func() {
-		top := uint64(0)
-		for {
-			top = max(top, heap())
-			select {
-			case <-stop:
-				peak <- top
-				return
-			case <-time.After(5 * time.Millisecond):
-			}
-		}
-	}()
-	start := cpu()
-	f()
-	took := cpu() - start
-	close(stop)
-	return took, <-peak - before
-}
-
-// heap is the bytes of all objects, dead ones included.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
-}
-
-func cpu() time.Duration {
-	var u syscall.Rusage
-	_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

@@ -32,7 +32,6 @@ func TestConditional(t *testing.T) {
 		"true ? fifty : nosuch",
 		"null ? fifty : []",
 	} {
-		ctx.Variables["range200"] = list(200)
 		plain, _ := hclsyntax.ParseExpression([]byte(src), "a", hcl.InitialPos)
 		want, wantDiags := plain.Value(ctx)
 		guarded, _ := ParseExpression("a", []byte(src), NewBudget())
@@ -58,9 +57,8 @@ func TestTogether(t *testing.T) {
 	}
 	var wait sync.WaitGroup
 	for range 8 {
-		ctx := context()
 		wait.Go(func() {
-			if _, diags := e.Value(ctx); diags.HasErrors() {
+			if _, diags := e.Value(context()); diags.HasErrors() {
 				t.Error(diags)
 			}
 			b.Grant(100)

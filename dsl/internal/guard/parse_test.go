@@ -2,66 +2,24 @@ package guard
 
 import (
 	"fmt"
-	"runtime"
-	"runtime/metrics"
+	"maps"
+	"slices"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/hashicorp/hcl/v2/hclsyntax"
+
+	"github.com/kplan/kplan/test/usage"
 )
 
-// bounded runs f and fails where it allocates more than 200 MiB beyond what is
-// freed on the way, or takes more than three seconds of
-// processor time, garbage collection included: a second on a machine at rest.
+// bounded fails where f allocates more than 200 MiB beyond what is freed on the
+// way, or takes more than three seconds of processor time: a second on a
+// machine at rest.
 func bounded(t *testing.T, f func()) {
 	t.Helper()
-	runtime.GC()
-	before := heap()
-	stop, peak := make(chan bool), make(chan uint64)
-	go func() {
-		top := uint64(0)
-		for {
-			top = max(top, heap())
-			select {
-			case <-stop:
-				peak <- top
-				return
-			case <-time.After(5 * time.Millisecond):
-			}
-		}
-	}()
-	start := cpu(t)
-	f()
-	took := cpu(t) - start
-	close(stop)
-	grown := int64(<-peak) - int64(before)
-	t.Logf("%s: %v, %d MiB", t.Name(), took.Round(time.Millisecond), grown>>20)
-	if took > 3*time.Second*slow {
-		t.Errorf("took %v", took)
-	}
-	if grown > 200<<20 {
-		t.Errorf("took %d MiB", grown>>20)
-	}
-}
-
-// heap is the bytes of all objects, dead ones included.
-func heap() uint64 {
-	sample := []metrics.Sample{{Name: "/memory/classes/heap/objects:bytes"}}
-	metrics.Read(sample)
-	return sample[0].Value.Uint64()
-}
-
-// cpu is the processor time of this process: what others run beside it does not
-// count.
-func cpu(t *testing.T) time.Duration {
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+	usage.Within(t, 3*time.Second, 200<<20, f)
 }
 
 func TestParseRefuses(t *testing.T) {
@@ -118,7 +76,8 @@ func TestParseRefuses(t *testing.T) {
 		"UTF-16 big":          {"\xfe\xff\x00a", encoding},
 		"NUL":                 {"a = \"\x00\"", "Not a text file"},
 	}
-	for name, test := range tests {
+	for _, name := range usage.Sample(slices.Sorted(maps.Keys(tests))) {
+		test := tests[name]
 		t.Run(name, func(t *testing.T) {
 			bounded(t, func() {
 				f, diags := Parse("a.kplan.hcl", []byte(test.src), NewBudget())
@@ -166,7 +125,8 @@ func TestParseAccepts(t *testing.T) {
 		"comment":          "/* a */ a = 1 /* b */\n",
 		"template quote":   `a = "\"${b["x"]}\" $${ %%{"` + "\n",
 	}
-	for name, src := range tests {
+	for _, name := range usage.Sample(slices.Sorted(maps.Keys(tests))) {
+		src := tests[name]
 		t.Run(name, func(t *testing.T) {
 			bounded(t, func() {
 				if _, diags := Parse("a.kplan.hcl", []byte(src), NewBudget()); diags.HasErrors() {

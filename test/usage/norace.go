@@ -1,0 +1,5 @@
+//go:build !race
+
+package usage
+
+const slow, large = 1, 1
