@@ -178,9 +178,10 @@ func TestTampering(t *testing.T) {
 	try := func(what string, edited [][2]string) {
 		t.Helper()
 		n++
-		refused(t, what, rezip(t, edited, foreign), sealKey, "")
-		refused(t, what+", expected", rezip(t, edited, foreign), sealKey, p.Digest())
-		refused(t, what+", without a key", rezip(t, edited, foreign), nil, p.Digest())
+		data := rezip(t, edited, foreign)
+		refused(t, what, data, sealKey, "")
+		refused(t, what+", expected", data, sealKey, p.Digest())
+		refused(t, what+", without a key", data, nil, p.Digest())
 		// Even under our own key, what is not consistent is refused.
 		if what != "consistent" {
 			refused(t, what+", ours", rezip(t, edited, sealKey), sealKey, p.Digest())

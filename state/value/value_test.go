@@ -77,9 +77,14 @@ func TestRoundTrip(t *testing.T) {
 	}
 }
 
+// TestProperty is of 20,000 values; of 2,000 with -short.
 func TestProperty(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 20000 {
+	values := 20000
+	if testing.Short() {
+		values = 2000
+	}
+	for range values {
 		roundTrip(t, random(r, randomType(r, 3), 3))
 	}
 }
