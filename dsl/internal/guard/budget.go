@@ -18,6 +18,7 @@ import (
 // The limits of one load. Grant adds to the last three.
 const (
 	MaxSource   = 4 << 20    // bytes of one file
+	MaxLine     = 1 << 20    // bytes of one line, except in a template
 	MaxTokens   = 250_000    // tokens of one file
 	MaxDepth    = 200        // levels of nesting, in source
 	MaxChain    = 1_000      // operators, indexes and attribute steps one inside the other

@@ -77,6 +77,9 @@ func check(name string, src []byte, lex lexer, template bool) ([]byte, hcl.Diagn
 	if f := prescan(src, template); f != nil {
 		return refuse(f.offset, f.summary, f.detail)
 	}
+	if i, n := longest(src); n > MaxLine && !template {
+		return refuse(i, "Line too long", fmt.Sprintf("A line of a spec holds 1 MiB at most; this one has %d bytes. Put the text in a file of its own and read it with file.", n))
+	}
 	tokens, diags := lex(src, name, hcl.InitialPos)
 	if f := checkTokens(tokens, template); f != nil {
 		return refuse(f.offset, f.summary, f.detail)
@@ -120,6 +123,23 @@ func invalidUTF8(src []byte) int {
 		i += n
 	}
 	return -1
+}
+
+// longest is the offset and the length of the longest line. What hcl does for
+// each character, twice when it lexes and once more in a quoted text, adds up
+// where nothing ends a token.
+func longest(src []byte) (offset, length int) {
+	for i := 0; i < len(src); {
+		n := bytes.IndexByte(src[i:], '\n')
+		if n < 0 {
+			n = len(src) - i
+		}
+		if n > length {
+			offset, length = i, n
+		}
+		i += n + 1
+	}
+	return offset, length
 }
 
 // rangeAt is the one byte at offset.

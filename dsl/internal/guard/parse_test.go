@@ -24,7 +24,7 @@ func bounded(t *testing.T, f func()) {
 
 func TestParseRefuses(t *testing.T) {
 	r := strings.Repeat
-	const deep, large, encoding = "Source nested too deep", "File too large", "Not UTF-8"
+	const deep, large, long, encoding = "Source nested too deep", "File too large", "Line too long", "Not UTF-8"
 	tests := map[string]struct{ src, summary string }{
 		"brackets":            {"a = " + r("[", 200_000), deep},
 		"parentheses":         {"a = " + r("(", 100_000), deep},
@@ -63,12 +63,16 @@ func TestParseRefuses(t *testing.T) {
 		"long heredoc":        {"a = <<E\n" + r("x\n", 200_000) + "E\n", "Text too long"},
 		"wide heredoc":        {"a = <<E\n" + r(r("x", 400)+"\n", 10_000) + "E\n", "Text too long"},
 		"heredoc of newlines": {"a = <<-E\n" + r("\n", 200_000) + "E\n", "Text too long"},
-		"escapes":             {`a = "` + r(`\n`, 1_500_000) + `"`, ""},
+		"escapes":             {`a = "` + r(`\n`, 500_000) + `"`, ""},
 		"escaped sequences":   {`a = "` + r(`$${`, 100_000) + `"`, ""},
 		"dollars":             {`a = "` + r(`$ `, 1_500_000) + `"`, large},
 		"large":               {r("#", 4<<20) + "\n", large},
 		"open comments":       {"a = 1 " + r("/* ", 1_300_000), "Comment without an end"},
-		"long number":         {"a = " + r("1", 4_000_000), "Number out of range"},
+		"long line":           {`a = "` + r("x", 2<<20) + `"` + "\n", long},
+		"long line, unended":  {"b = 1\na = \"" + r("x", 2<<20), long},
+		"long name":           {r("x", 2<<20), long},
+		"long comment":        {"# " + r("x", 2<<20) + "\n", long},
+		"long number":         {"a = " + r("1", 1_000_000), "Number out of range"},
 		"large number":        {"a = 1e999999999", "Number out of range"},
 		"huge exponent":       {"a = 1e99999999999999999999", "Number out of range"},
 		"UTF-8":               {"a = \"\xff\"", encoding},
@@ -108,8 +112,8 @@ func TestParseAccepts(t *testing.T) {
 		"empty":            "",
 		"byte order mark":  "\ufeffa = 1\n",
 		"CRLF":             "a = 1\r\nb {\r\n  c = 2\r\n}\r\n",
-		"long line":        `a = "` + r("x", 2<<20) + `"` + "\n",
-		"long comment":     "# " + r("x", 2<<20) + "\n",
+		"long line":        `a = "` + r("x", 1<<20-6) + `"` + "\n",
+		"long comment":     "# " + r("x", 1<<20-2) + "\n",
 		"long heredoc":     "a = <<E\n" + r("some text of a manifest [ ( {, made a bit longer\n", 5_000) + "E\n",
 		"globs in heredoc": "a = <<E\n" + r("rm /tmp/*\n", 9_000) + "E\n",
 		"many attributes":  manyAttributes(50_000),
@@ -152,6 +156,10 @@ func TestPositions(t *testing.T) {
 	}
 	if !strings.Contains(diags[0].Detail, "offset 13") {
 		t.Error(diags[0].Detail)
+	}
+	_, diags = Parse("a.kplan.hcl", []byte("a = 1\n# "+strings.Repeat("x", MaxLine)+"\n"), NewBudget())
+	if got := diags[0].Subject.Start; got != (hcl.Pos{Line: 2, Column: 1, Byte: 6}) {
+		t.Errorf("%+v", got)
 	}
 }
 
