@@ -5,8 +5,8 @@ export GOTOOLCHAIN = local
 GOFUMPT     = $(GO) run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LAB         = $(GO) run ./test/lab/cmd/lab
-UNIT        = $$($(GO) list ./... | grep -v /test/)
-ON_LAB      = $$($(GO) list ./... | grep /test/)
+UNIT        = $$($(GO) list ./... | grep -vE '/test(/|$$)')
+ON_LAB      = $$($(GO) list ./... | grep -E '/test(/|$$)')
 N          ?= 3
 
 .PHONY: help
@@ -32,15 +32,14 @@ vet:
 staticcheck:
 	$(STATICCHECK) ./...
 unit:
-	$(GO) test -shuffle=on $(UNIT)
+	$(GO) test $(VERBOSE) -shuffle=on $(UNIT)
 
 # With the race detector, which costs ten times the time, -short takes samples
 # of what is exhaustive and starts no goroutine: unit has tried all of it.
 .PHONY: test
 test: check ## everything: check, the race detector, the lab, a little fuzzing
-	$(GO) test -race -short -vet=off -shuffle=on $(UNIT)
-	$(GO) test -race -shuffle=on -count=1 -v -p 1 -timeout 20m $(ON_LAB)
-	KPLAN_LAB=1 $(GO) test -race -shuffle=on -count=1 -v -run Lab -timeout 10m ./engine/internal/conn
+	$(GO) test $(VERBOSE) -race -short -vet=off -shuffle=on $(UNIT)
+	$(GO) test -v -race -vet=off -shuffle=on -count=1 -p 1 -timeout 20m $(ON_LAB)
 	./test/fuzz.sh 3000x
 
 .PHONY: crash

@@ -12,6 +12,8 @@ import (
 	"strconv"
 	"syscall"
 	"testing"
+
+	"github.com/kplan/kplan/test/needs"
 )
 
 // inside is set in the test process that runs in the lab's network.
@@ -41,7 +43,7 @@ func Run(m *testing.M) int {
 	switch {
 	case errors.As(err, &cannot):
 		fmt.Printf("\nLAB DID NOT RUN: %v\n\n", err)
-		if os.Getenv("KPLAN_REQUIRE_LAB") == "1" {
+		if needs.Required() {
 			return 1
 		}
 		return 0
@@ -78,7 +80,7 @@ func outside(ctx context.Context) (code int, err error) {
 			err = errors.Join(err, l.Refresh(), l.Down(context.WithoutCancel(ctx)))
 		}()
 	}
-	if err := l.Up(ctx, n, os.Getenv("KPLAN_REQUIRE_LAB") == "1"); err != nil {
+	if err := l.Up(ctx, n, needs.Required()); err != nil {
 		return 0, err
 	}
 	return l.again(ctx)

@@ -3,6 +3,7 @@ package cli
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"strings"
@@ -15,6 +16,7 @@ import (
 	"github.com/kplan/kplan/dsl"
 	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/test/needs"
 )
 
 // started is a run of the program that goes on.
@@ -42,7 +44,7 @@ func (s *site) begin(typed string, args ...string) *started {
 	if typed != "" {
 		master, tty, err := pty.Open()
 		if err != nil {
-			s.t.Skip("no terminal can be made: ", err)
+			needs.Missing(s.t, fmt.Sprintf("no terminal can be made: %v", err))
 		}
 		_ = pty.Setsize(tty, &pty.Winsize{Rows: 24, Cols: 72})
 		env.Stdin, env.Stdout, env.Stderr = tty, tty, tty

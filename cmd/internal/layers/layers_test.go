@@ -72,7 +72,7 @@ var layers = []layer{
 	{"modules/resource", []string{"modules/host", "dsl/schema", cty}, "it stands between authors and values"},
 	{
 		"modules/resource/resourcetest/...",
-		[]string{"modules/host", "modules/host/hosttest", "modules/resource", "modules/resource/resourcetest", "dsl/schema", cty},
+		[]string{"modules/host", "modules/host/hosttest", "modules/resource", "modules/resource/resourcetest", "dsl/schema", "test/needs", cty},
 		"the laws, for tests only",
 	},
 	{"modules/internal/script", nil, "what runs on a host, as text"},
@@ -95,6 +95,7 @@ var layers = []layer{
 	{"engine/event", []string{"dsl/addr", "plans"}, "what happened, for those who show it"},
 	{"engine/internal/ssh", []string{"modules/host", ssh}, "bytes to a host and back"},
 	{"engine/internal/conn", []string{"modules/host", "engine/internal/ssh"}, "a host over such bytes"},
+	{"engine/internal/conn/test", nil, "it has tests only"},
 	{"engine/internal/graph", []string{"dsl", "dsl/addr", "plans", "state", gonum}, "order, of instances"},
 	{"engine/internal/walk", nil, "order, of anything"},
 	{

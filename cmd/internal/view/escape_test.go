@@ -107,11 +107,11 @@ func FuzzSafeJSON(f *testing.F) {
 	f.Fuzz(func(t *testing.T, s string) {
 		doc, err := json.Marshal(s)
 		if err != nil {
-			t.Skip()
+			return
 		}
 		var want, got string
 		if err := json.Unmarshal(doc, &want); err != nil {
-			t.Skip()
+			return
 		}
 		safe := safeJSON(doc)
 		if err := json.Unmarshal(safe, &got); err != nil || got != want {

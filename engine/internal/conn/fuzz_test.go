@@ -12,6 +12,7 @@ import (
 	"testing"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/test/needs"
 )
 
 // echo is a standing shell that gives words back: each line of input is a size
@@ -46,11 +47,8 @@ func FuzzQuote(f *testing.F) {
 	f.Add("'\\''")
 	f.Add(strings.Repeat("'", 300))
 	var echoes []echo
-	for _, sh := range []string{"dash", "bash --posix", "busybox sh"} {
-		name, _, _ := strings.Cut(sh, " ")
-		if _, err := exec.LookPath(name); err == nil && name != "busybox" { // its head reads ahead
-			echoes = append(echoes, startEcho(f, sh))
-		}
+	for name, argument := range map[string]string{"dash": "", "bash": " --posix"} { // busybox's head reads ahead
+		echoes = append(echoes, startEcho(f, needs.Program(f, name)+argument))
 	}
 	f.Fuzz(func(t *testing.T, s string) {
 		s = strings.ReplaceAll(s, "\x00", "")

@@ -7,13 +7,13 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
 	"time"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/test/needs"
 )
 
 // local is a Shell that is a process of this machine. It counts round trips:
@@ -124,26 +124,12 @@ func (r reader) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// shells are those that are installed here, each with how it is started.
-func shells(t *testing.T) map[string]string {
-	found := map[string]string{}
-	for name, sh := range map[string]string{"dash": "dash", "bash": "bash --posix", "busybox": "busybox sh"} {
-		if path, err := exec.LookPath(strings.Fields(sh)[0]); err == nil {
-			found[name] = strings.Replace(sh, strings.Fields(sh)[0], path, 1)
-		}
-	}
-	if len(found) == 0 {
-		t.Skip("no shell is installed")
-	}
-	return found
-}
-
-// eachShell runs test over every shell that is installed.
+// eachShell runs test over every shell that hosts can have as /bin/sh.
 func eachShell(t *testing.T, test func(t *testing.T, sh string)) {
-	for name, sh := range shells(t) {
+	for name, argument := range map[string]string{"dash": "", "bash": " --posix", "busybox": " sh"} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			test(t, sh)
+			test(t, needs.Program(t, name)+argument)
 		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
@@ -13,6 +14,7 @@ import (
 	"time"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/test/needs"
 )
 
 // Whatever the login shell is, and whatever its start files print, the session
@@ -26,9 +28,7 @@ func TestLoginShells(t *testing.T) {
 		"csh":        {"csh", "-c"}, "tcsh": {"tcsh", "-c"}, "fish": {"fish", "-c"}, "zsh": {"zsh", "-c"}, "ksh": {"ksh", "-c"}, "mksh": {"mksh", "-c"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := exec.LookPath(login[0]); err != nil {
-				t.Skipf("%s is not installed", login[0])
-			}
+			needs.Program(t, login[0])
 			m := newMachine(t, "/bin/sh")
 			s, err := Open(t.Context(), newLocal(login...), m.options())
 			if err != nil {
@@ -243,9 +243,7 @@ func TestBecome(t *testing.T) {
 
 // Who is root does not ask for anything.
 func TestRootDoesNotBecome(t *testing.T) {
-	if os.Getuid() != 0 {
-		t.Skip("this test is for root")
-	}
+	needs.Root(t)
 	m := newMachine(t, "/bin/sh")
 	opts := m.options()
 	opts.Become = Become{Method: Sudo, User: "daemon"}
@@ -401,13 +399,39 @@ func TestReadCancelled(t *testing.T) {
 	}
 }
 
-// The real programs, where a machine is prepared for it: KPLAN_TEST_BECOME is a
-// user who may use sudo and doas, and KPLAN_TEST_PASSWORD what they ask for; su
-// wants root's, which is the same.
+// inBecome is set in the process of TestRealBecome that has an /etc of its own.
+const inBecome = "KPLAN_TEST_IN_BECOME"
+
+// etc makes that /etc, in which a user may use sudo and doas, and su wants a
+// password of root's that the test knows; then it runs the test once more.
+const etc = `set -e
+cp -a /etc "$1"
+mount --bind "$1/etc" /etc
+useradd --no-log-init --no-create-home --shell /bin/sh "$2"
+printf '%s:%s\n' "$2" "$3" root "$3" | chpasswd
+printf 'Defaults env_reset, lecture = never, timestamp_timeout = 0\n%s ALL=(ALL:ALL) ALL\n' "$2" >/etc/sudoers
+printf 'permit nopass %s as root\n' "$2" >/etc/doas.conf
+chmod 440 /etc/sudoers /etc/doas.conf
+shift 3
+exec "$@"`
+
+// The real programs. The host's own users and passwords stay as they are.
 func TestRealBecome(t *testing.T) {
-	login, password := os.Getenv("KPLAN_TEST_BECOME"), os.Getenv("KPLAN_TEST_PASSWORD")
-	if login == "" || os.Getuid() != 0 {
-		t.Skip("KPLAN_TEST_BECOME names no user")
+	const login, password = "kplan-become", "a word"
+	needs.Root(t)
+	if os.Getenv(inBecome) == "" {
+		for _, name := range []string{"sudo", "su", "doas", "runuser", "useradd", "chpasswd", "unshare", "mount"} {
+			needs.Program(t, name)
+		}
+		if out, err := exec.Command("unshare", "--mount", "true").CombinedOutput(); err != nil {
+			needs.Missing(t, fmt.Sprintf("root here may not mount: %s", out))
+		}
+		cmd := exec.Command("unshare", "--mount", "sh", "-c", etc, "sh", t.TempDir(), login, password, os.Args[0], "-test.run=^TestRealBecome$", "-test.v")
+		cmd.Env = append(os.Environ(), inBecome+"=1")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			t.Errorf("%v:\n%s", err, strings.ReplaceAll(string(out), "--- ", "")) // not to be counted as tests of their own
+		}
+		return
 	}
 	for name, test := range map[string]struct {
 		become Become
@@ -424,9 +448,6 @@ func TestRealBecome(t *testing.T) {
 		"doas":          {become: Become{Method: Doas}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if _, err := exec.LookPath(string(test.become.Method)); err != nil {
-				t.Skipf("%s is not installed", test.become.Method)
-			}
 			opts := newMachine(t, "/bin/sh").options()
 			opts.Become = test.become
 			s, err := Open(t.Context(), newLocal("runuser", "-u", login, "--", "sh", "-c"), opts)

@@ -22,6 +22,7 @@ import (
 	"github.com/kplan/kplan/engine/internal/conn"
 	"github.com/kplan/kplan/engine/internal/ssh"
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/test/needs"
 	"github.com/kplan/kplan/test/wire"
 	"github.com/kplan/kplan/test/wire/sshd"
 )
@@ -272,10 +273,7 @@ func TestLargeOverSSH(t *testing.T) {
 
 // The same against OpenSSH, where it is installed.
 func TestOpenSSH(t *testing.T) {
-	const program = "/usr/sbin/sshd"
-	if _, err := os.Stat(program); err != nil {
-		t.Skip("OpenSSH's server is not installed")
-	}
+	program := needs.Program(t, "/usr/sbin/sshd")
 	dir := t.TempDir()
 	key, pub := userKey(t)
 	hostKey, hostPub := userKey(t)

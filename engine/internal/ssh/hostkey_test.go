@@ -14,6 +14,7 @@ import (
 	"golang.org/x/crypto/ssh"
 	"golang.org/x/crypto/ssh/knownhosts"
 
+	"github.com/kplan/kplan/test/needs"
 	"github.com/kplan/kplan/test/wire/sshd"
 )
 
@@ -282,10 +283,7 @@ func TestScanAndAppend(t *testing.T) {
 
 // Which lines are about which host, as ssh-keygen(1) -F sees it.
 func TestMatchesAsOpenSSHDoes(t *testing.T) {
-	keygen, err := exec.LookPath("ssh-keygen")
-	if err != nil {
-		t.Skip("ssh-keygen is not installed")
-	}
+	keygen := needs.Program(t, "ssh-keygen")
 	key := AuthorizedKey(signer(t).PublicKey())
 	patterns := []string{
 		"web", "WEB", "web,db", "db,web", "we?", "w*", "*b", "*e*", "w**b", "?", "web.example.com", "*.example.com",

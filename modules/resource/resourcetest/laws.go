@@ -10,6 +10,7 @@ import (
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/resource"
+	"github.com/kplan/kplan/test/needs"
 )
 
 // errBroken is what a machine is broken with.
@@ -62,7 +63,7 @@ func (l *law) bare() Machine {
 	m := l.machine(l.T)
 	for _, need := range l.c.Needs {
 		if !m.Has(need) {
-			l.Skipf("the machine has no %s", need)
+			needs.Missing(l.T, "the machine has no "+need)
 		}
 	}
 	for _, op := range l.c.Prepare {

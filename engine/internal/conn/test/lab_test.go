@@ -1,4 +1,6 @@
-package conn_test
+// Package test tries package conn on machines: OpenSSH, systemd, sudo, su, a
+// restart.
+package test
 
 import (
 	"context"
@@ -19,16 +21,11 @@ import (
 	"github.com/kplan/kplan/test/wire"
 )
 
-// TestMain runs the tests in the lab's network where KPLAN_LAB=1 asks for it.
-func TestMain(m *testing.M) {
-	if os.Getenv("KPLAN_LAB") != "" {
-		lab.Main(m)
-	}
-	os.Exit(m.Run())
-}
+func TestMain(m *testing.M) { lab.Main(m) }
 
-// real is one machine of the lab, behind a proxy, and who logs in. Tests with it
-// are of OpenSSH, systemd, sudo, su, a restart.
+const lineage = "3f0c9a52-9f5b-4a4e-8a3c-2f3d1f6f1c11"
+
+// real is one machine of the lab, behind a proxy, and who logs in.
 type real struct {
 	*lab.Machine
 	proxy    *wire.Proxy
@@ -38,9 +35,6 @@ type real struct {
 
 func newReal(t *testing.T, user string) *real {
 	t.Helper()
-	if os.Getenv("KPLAN_LAB") == "" {
-		t.Skip("KPLAN_LAB is not set")
-	}
 	l := lab.Open(t)
 	m := l.Machines()[0]
 	key, err := os.ReadFile(l.Key())
@@ -120,7 +114,7 @@ func read(t *testing.T, s *conn.Session, ops ...host.Op) (res []host.Result) {
 }
 
 // Reading a machine leaves no trace on it, and costs two round trips.
-func TestLabReadingLeavesNoTrace(t *testing.T) {
+func TestReadingLeavesNoTrace(t *testing.T) {
 	for _, user := range []string{"root", "ops2"} {
 		t.Run(user, func(t *testing.T) {
 			m := newReal(t, user)
@@ -178,7 +172,7 @@ func TestLabReadingLeavesNoTrace(t *testing.T) {
 	}
 }
 
-func TestLabBecome(t *testing.T) {
+func TestBecome(t *testing.T) {
 	for name, test := range map[string]struct {
 		user   string
 		become conn.Become
@@ -212,7 +206,7 @@ func TestLabBecome(t *testing.T) {
 	}
 }
 
-func TestLabRequireTTY(t *testing.T) {
+func TestRequireTTY(t *testing.T) {
 	m := newReal(t, "ops2")
 	m.sh(t, "echo 'Defaults requiretty' >/etc/sudoers.d/zz-tty")
 	defer m.sh(t, "rm /etc/sudoers.d/zz-tty")
@@ -224,7 +218,7 @@ func TestLabRequireTTY(t *testing.T) {
 
 // A detached act is a unit of systemd's, which neither a cut connection nor the
 // end of sudo ends.
-func TestLabDetached(t *testing.T) {
+func TestDetached(t *testing.T) {
 	m := newReal(t, "ops2")
 	m.options.Become.Method = conn.Sudo
 	run := fmt.Sprintf("r%d", time.Now().UnixNano())
@@ -309,7 +303,7 @@ func TestLabDetached(t *testing.T) {
 }
 
 // A restart takes the act with it; who comes back sees that.
-func TestLabReboot(t *testing.T) {
+func TestReboot(t *testing.T) {
 	m := newReal(t, "root")
 	run := fmt.Sprintf("r%d", time.Now().UnixNano())
 	s := m.claimed(t, run)
@@ -349,7 +343,7 @@ func TestLabReboot(t *testing.T) {
 	}
 }
 
-func TestLabWrongHostKey(t *testing.T) {
+func TestWrongHostKey(t *testing.T) {
 	m := newReal(t, "root")
 	m.endpoint.HostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl"
 	_, err := m.try(t)
