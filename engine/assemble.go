@@ -94,9 +94,13 @@ func (a *assembler) step(n int, after []plans.Node) {
 	if in := d.inst(n); in != nil {
 		want := d.nodes[n].plain
 		_, cut := d.cutOff(in.OnChange)
-		s.Owed = (len(d.in.State.Debts(ch.Addr)) > 0 || cut != "") && t.RefreshWord() != ""
+		watched := in.OnChange
+		if !t.CanDelete() { // a replacement comes to a refresh
+			watched = slices.Concat(watched, in.Triggers)
+		}
+		s.Owed = (len(d.in.State.Debts(ch.Addr)) > 0 || cut != "" || ch.Action == plans.Refresh && d.forced(n)) && t.RefreshWord() != ""
 		if t.RefreshWord() != "" {
-			for _, j := range d.changed(in.OnChange) {
+			for _, j := range d.changed(watched) {
 				if d.nodes[j].change.Step != 0 {
 					s.Causes = append(s.Causes, d.nodes[j].change.Step)
 				}
@@ -108,7 +112,7 @@ func (a *assembler) step(n int, after []plans.Node) {
 		}
 		s.Condition = t.Condition(want)
 		if ch.Action == plans.Refresh && !s.Owed {
-			s.Condition = fmt.Sprintf("only if %s changes", d.list(d.changed(in.OnChange), ch.Addr.Host))
+			s.Condition = fmt.Sprintf("only if %s changes", d.list(d.changed(watched), ch.Addr.Host))
 		}
 	}
 	if t != nil && ch.Action == plans.Delete {

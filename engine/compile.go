@@ -3,11 +3,13 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/modules/resource"
 	"github.com/kplan/kplan/plans"
 )
 
@@ -121,14 +123,25 @@ func (d *derivation) claims() {
 	}
 }
 
-// claimant is the instance that claims what leftover i is.
+// claimant is the other instance that claims what node i is recorded as.
 func (d *derivation) claimant(i int) (node int, ok bool) {
 	rec, _ := d.recorded(i)
 	if d.nodes[i].typ == nil || rec.Attrs.Value == cty.NilVal || rec.Attrs.IsNull() {
 		return 0, false
 	}
+	if d.owners == nil { // while instances are decided: their claims are known before
+		d.owners = map[claim]int{}
+		for j := range d.insts {
+			if d.nodes[j].want == cty.NilVal || d.nodes[j].typ == nil {
+				continue
+			}
+			for _, what := range d.nodes[j].typ.Claims(d.nodes[j].plain) {
+				d.owners[claim{d.addr(j).Host, what}] = j
+			}
+		}
+	}
 	for _, what := range d.nodes[i].typ.Claims(rec.Attrs.Value) {
-		if j, ok := d.owners[claim{d.addr(i).Host, what}]; ok {
+		if j, ok := d.owners[claim{d.addr(i).Host, what}]; ok && j != i {
 			return j, true
 		}
 	}
@@ -136,15 +149,15 @@ func (d *derivation) claimant(i int) (node int, ok bool) {
 }
 
 // keep turns deletes into forgets where something stays in the object that
-// this plan does not delete, until no more change.
+// this plan does not delete before, until no more change.
 func (d *derivation) keep() {
 	for again := true; again; {
 		again = false
-		gone := map[claim]bool{}
-		for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
-			if c := d.nodes[i].change; c != nil && c.Action == plans.Delete {
+		gone := map[claim]int{} // the node that deletes it
+		for i := range d.nodes {
+			if c := d.nodes[i].change; c != nil && (c.Action == plans.Delete || c.Moved) {
 				for _, what := range d.nodes[i].typ.Claims(c.Before.Value) {
-					gone[claim{c.Addr.Host, what}] = true
+					gone[claim{c.Addr.Host, what}] = i
 				}
 			}
 		}
@@ -155,13 +168,45 @@ func (d *derivation) keep() {
 			}
 			reason := d.nodes[i].reading.kept
 			if raw := d.nodes[i].reading.raw; raw != cty.NilVal {
-				reason = d.nodes[i].typ.Keeps(raw, func(path string) bool { return gone[claim{c.Addr.Host, "path " + path}] })
+				reason = d.nodes[i].typ.Keeps(raw, d.outlook(i, gone))
 			}
 			if reason != "" {
 				c.Action, c.Reason, again = plans.Forget, reason, true
 			}
 		}
 	}
+}
+
+// outlook is what the plan does around what node i deletes; gone are the nodes
+// that delete something. What another step deletes counts where it comes before:
+// all of what is left over goes from the inside to the outside, by its needs.
+func (d *derivation) outlook(i int, gone map[claim]int) resource.Outlook {
+	host := d.addr(i).Host
+	return resource.Outlook{
+		Gone: func(what string) bool {
+			j, ok := gone[claim{host, what}]
+			return ok && (j >= d.graph.Instances || d.waitsFor(i, j))
+		},
+		Claimed: func(prefix string) string {
+			var found []string
+			for c, j := range d.owners {
+				if j != i && c.host == host && strings.HasPrefix(c.what, prefix) {
+					found = append(found, c.what)
+				}
+			}
+			if len(found) == 0 {
+				return ""
+			}
+			return slices.Min(found)
+		},
+	}
+}
+
+// waitsFor reports whether node i waits for node j, itself or by a group.
+func (d *derivation) waitsFor(i, j int) bool {
+	return slices.ContainsFunc(d.graph.After[i], func(a int) bool {
+		return a == j || a >= d.graph.Leftovers && slices.Contains(d.graph.After[a], j)
+	})
 }
 
 // textOf is v where it is text.

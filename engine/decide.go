@@ -15,10 +15,6 @@ import (
 	"github.com/kplan/kplan/state"
 )
 
-// identityChanges is the reason of a replacement whose old object stands
-// elsewhere than its new one.
-const identityChanges = "its identity changes"
-
 // decide evaluates instance i over the planned values of what it depends on,
 // and says what is to be done about it.
 func (d *derivation) decide(i int) {
@@ -50,6 +46,9 @@ func (d *derivation) decide(i int) {
 		d.decideAct(i, c, plain, rec, isRecorded)
 	} else {
 		d.decideThing(i, c, rec, isRecorded)
+	}
+	if d.nodes[i].withheld != "" {
+		return
 	}
 	d.refreshes(i, c)
 	if reason := d.prevented(i, c); reason != "" {
@@ -85,8 +84,16 @@ func (d *derivation) evaluate(i int) (failed bool) {
 
 // ignored is want with the attributes of ignore_changes as they are.
 func (d *derivation) ignored(i int, want cty.Value, before plans.Object) cty.Value {
+	if !before.Exists() {
+		return want
+	}
+	return d.unasked(i, want)
+}
+
+// unasked is want without the attributes of ignore_changes.
+func (d *derivation) unasked(i int, want cty.Value) cty.Value {
 	names := d.insts[i].Block.Lifecycle.IgnoreChanges
-	if len(names) == 0 || !before.Exists() {
+	if len(names) == 0 {
 		return want
 	}
 	attrs := want.AsValueMap()
@@ -100,10 +107,10 @@ func (d *derivation) decideThing(i int, c *plans.Change, rec state.Object, recor
 	r := d.nodes[i].reading
 	c.Differs = nil
 	switch {
-	case r.old.Exists() && recorded && rec.Origin == string(plans.Created) && d.nodes[i].typ.CanDelete():
-		c.Action, c.Before, c.Standing = plans.Replace, r.old, r.before
+	case d.moves(i, c, rec, recorded):
+		c.Action, c.Before, c.Standing, c.Moved = plans.Replace, r.old, r.before, true
 		c.Differs = plans.Differ(r.old, c.After)
-		c.Reason = identityChanges
+		c.Reason = "its identity changes"
 	case !c.Before.Exists():
 		c.Action = plans.Create
 	case d.forced(i):
@@ -115,14 +122,53 @@ func (d *derivation) decideThing(i int, c *plans.Change, rec state.Object, recor
 			c.Action = plans.NoOp
 		}
 	}
-	if c.Action == plans.NoOp || c.Action == plans.Update || c.Action == plans.Refresh {
+	if c.Action == plans.NoOp || c.Action == plans.Update {
 		if cause := d.changed(d.insts[i].Triggers); len(cause) > 0 {
 			c.Action, c.Reason = plans.Replace, fmt.Sprintf("%s changes", seenFrom(d.addr(cause[0]), c.Addr.Host))
 		}
 	}
 	if c.Action == plans.Replace && !d.nodes[i].typ.CanDelete() {
-		c.Action = plans.Update
+		d.renew(i, c)
 	}
+}
+
+// renew is what a replacement comes to where the type cannot delete: an update
+// where something differs, and else a refresh.
+func (d *derivation) renew(i int, c *plans.Change) {
+	t := d.nodes[i].typ
+	c.Differs = d.differs(i, c)
+	switch {
+	case t.RefreshWord() != "" && len(c.Differs) == 0:
+		c.Action = plans.Refresh
+		c.Reason = fmt.Sprintf("%s, as %s", t.RefreshWord(), c.Reason)
+	case len(c.Differs) > 0:
+		c.Action = plans.Update
+	default:
+		d.diags = append(d.diags, problem{
+			summary: "Cannot be replaced",
+			detail:  fmt.Sprintf("A replacement of %s is due (%s), but objects of the type %s are neither deleted nor refreshed. Leave the replacement out.", c.Addr, c.Reason, t.Name),
+			at:      blame(d.insts[i], nil),
+		}.diag())
+	}
+}
+
+// moves reports whether the object stands at the identity that is recorded, is
+// kplan's to delete there and can be. Where it cannot, c says why it is left.
+func (d *derivation) moves(i int, c *plans.Change, rec state.Object, recorded bool) bool {
+	r, t := d.nodes[i].reading, d.nodes[i].typ
+	c.Left = r.left
+	if !r.old.Exists() || !recorded || rec.Origin != string(plans.Created) || !t.CanDelete() {
+		return false
+	}
+	if heir, ok := d.claimant(i); ok {
+		c.Left = fmt.Sprintf("%s manages it now", seenFrom(d.addr(heir), c.Addr.Host))
+		if !d.selected(heir) || d.nodes[heir].withheld != "" { // it would be nobody's
+			d.nodes[i].withheld = fmt.Sprintf("%s manages now what it was, and is not in this plan", seenFrom(d.addr(heir), c.Addr.Host))
+		}
+	} else if r.rawOld != cty.NilVal {
+		c.Left = t.Keeps(r.rawOld, d.outlook(i, nil))
+	}
+	return c.Left == ""
 }
 
 // differs names what after asks for and before is not. What the type computes
@@ -274,7 +320,7 @@ func (d *derivation) prevented(i int, c *plans.Change) string {
 func (d *derivation) origin(i int, c *plans.Change, rec state.Object, recorded bool) plans.Origin {
 	t := d.nodes[i].typ
 	stood := c.Before
-	if c.Action == plans.Replace && c.Reason == identityChanges {
+	if c.Moved {
 		stood = c.Standing
 	}
 	made := func(is bool) plans.Origin {
@@ -286,7 +332,7 @@ func (d *derivation) origin(i int, c *plans.Change, rec state.Object, recorded b
 	known := recordedObject(rec)
 	switch {
 	case recorded && known.Exists() && !t.IsAct && !sameIdentity(t, d.nodes[i].plain, known.Value):
-		return made(!stood.Exists()) // another object than the one recorded
+		return made(!stood.Exists() || d.inherited(i)) // another object than the one recorded
 	case recorded && rec.Origin != "":
 		return plans.Origin(rec.Origin)
 	case !stood.Exists():
@@ -296,19 +342,19 @@ func (d *derivation) origin(i int, c *plans.Change, rec state.Object, recorded b
 	return made(ok && cut.First == "" && cut.Action != string(plans.Refresh) || d.inherited(i))
 }
 
-// inherited reports whether kplan created what instance i claims, under an
-// address that the spec does not name any more: a renamed resource.
+// inherited reports whether kplan created what instance i claims, under another
+// address: that of a resource that was renamed, or has another identity now.
 func (d *derivation) inherited(i int) bool {
 	if d.created == nil {
 		d.created = map[claim]bool{}
-		for k, l := range d.left {
-			rec := d.in.State.Objects[l.Addr]
-			t := d.nodes[len(d.insts)+k].typ
-			if t == nil || rec.Origin != string(plans.Created) || !recordedObject(rec).Exists() {
+		for k := range d.nodes {
+			rec, ok := d.recorded(k)
+			t := d.nodes[k].typ
+			if !ok || t == nil || rec.Origin != string(plans.Created) || !recordedObject(rec).Exists() {
 				continue
 			}
 			for _, what := range t.Claims(rec.Attrs.Value) {
-				d.created[claim{l.Addr.Host, what}] = true
+				d.created[claim{d.addr(k).Host, what}] = true
 			}
 		}
 	}
@@ -332,9 +378,21 @@ func (d *derivation) decideLeftover(i int) {
 		d.diags = append(d.diags, problem{summary: "Cannot read " + a.String(), detail: d.hider.hide(explain(r.err))}.diag())
 		return
 	}
+	heir, claimed := d.claimant(i)
+	if claimed && d.nodes[heir].change == nil { // it would be nobody's
+		if reason := d.nodes[heir].withheld; reason != "" {
+			d.nodes[i].withheld = fmt.Sprintf("%s manages it now, and is withheld", seenFrom(d.addr(heir), a.Host))
+		}
+		return
+	}
 	c := &plans.Change{Addr: a, Recorded: d.recordedAs(i, rec), Before: r.before, Sensitive: d.nodes[i].secrets, Origin: plans.Origin(rec.Origin)}
 	c.Action = plans.Forget
-	switch heir, claimed := d.claimant(i); {
+	prevent, keep := rec.PreventDestroy, rec.KeepOnDestroy
+	if in, ok := d.expanded.Lookup(a); ok { // destroying what the spec still has
+		l := in.Block.Lifecycle
+		prevent, keep = l.PreventDestroy, l.Destroy != nil && !*l.Destroy
+	}
+	switch {
 	case t.IsAct:
 		c.Before, c.Reason = c.Recorded, "what it did stays"
 	case claimed:
@@ -343,16 +401,12 @@ func (d *derivation) decideLeftover(i int) {
 		c.Before, c.Reason = c.Recorded, "it is gone already"
 	case rec.Origin == string(plans.Adopted):
 		c.Reason = "it was there before kplan came"
-	case rec.KeepOnDestroy:
+	case keep:
 		c.Reason = "its lifecycle says destroy = false"
 	case !t.CanDelete():
 		c.Reason = "objects of this type are left as they are"
 	default:
 		c.Action = plans.Delete
-	}
-	prevent := rec.PreventDestroy
-	if in, ok := d.expanded.Lookup(a); ok { // destroying what the spec still has
-		prevent = in.Block.Lifecycle.PreventDestroy
 	}
 	if c.Action == plans.Delete && prevent {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: fmt.Sprintf(

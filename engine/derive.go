@@ -81,6 +81,7 @@ type reading struct {
 	rawOld  cty.Value
 	verdict resource.Verdict
 	kept    string // of a leftover, in a saved plan: why it is not deleted
+	left    string // of an instance, in a saved plan: why its old object is not
 	err     error
 }
 
@@ -297,9 +298,13 @@ func (d *derivation) seen(i int) cty.Value {
 		return cty.NilVal
 	}
 	if c := d.nodes[i].change; c != nil {
-		return visible(d.nodes[i].typ, d.nodes[i].want, c.Before.Value, c.Action)
+		before := c.Before
+		if c.Action == plans.Replace { // what it was is no word on what it will be
+			before = c.Standing
+		}
+		return visible(d.nodes[i].typ, d.ignored(i, d.nodes[i].want, before), before.Value, c.Action)
 	}
-	return visible(d.nodes[i].typ, d.nodes[i].want, cty.NilVal, plans.Create)
+	return visible(d.nodes[i].typ, d.unasked(i, d.nodes[i].want), cty.NilVal, plans.Create)
 }
 
 // visible is what other instances see of a node: what is wanted, and where

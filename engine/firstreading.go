@@ -232,17 +232,24 @@ func (r *run) difference(i int, c plans.Change, read reading) string {
 	if c.Action == plans.Forget && !c.Before.Exists() {
 		return ""
 	}
-	before := read.before
-	if c.Action == plans.Replace && read.old.Exists() {
-		before = read.old
-	}
-	if before.Equal(c.Before) || c.Action == plans.Forget {
+	if c.Action == plans.Forget {
 		return ""
 	}
-	if !r.open(i, c.After) && liken(c, before) == asAfter {
+	switch liken(c, read) {
+	case asBefore:
 		return ""
+	case asAfter:
+		if !r.open(i, c.After) || read.before.Equal(c.Before) {
+			return ""
+		}
 	}
-	return differenceInWords(c.Before, before)
+	if c.Moved && read.old.Equal(c.Before) {
+		return differenceInWords(c.Standing, read.before)
+	}
+	if c.Moved {
+		return differenceInWords(c.Before, read.old)
+	}
+	return differenceInWords(c.Before, read.before)
 }
 
 // open reports whether something that is wanted of node i is not known yet, so

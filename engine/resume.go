@@ -58,7 +58,8 @@ func (e *Engine) derive(in PlanInput, saved *plans.Plan) (*Planned, hcl.Diagnost
 // reread is the reading that a change was planned from.
 func reread(c plans.Change) reading {
 	r := reading{done: true, before: c.Before, verdict: resource.Verdict(c.Verdict)}
-	if c.Action == plans.Replace && c.Reason == identityChanges {
+	r.left = c.Left
+	if c.Moved {
 		r.old, r.before = c.Before, c.Standing
 	}
 	if c.Action == plans.Forget {

@@ -77,8 +77,20 @@ func settle(s situation) verdict {
 	return stale
 }
 
-// liken compares what stands on the machine with what the change printed.
-func liken(c plans.Change, actual plans.Object) likeness {
+// liken compares what was read on the machine with what the change printed.
+func liken(c plans.Change, r reading) likeness {
+	actual := r.before
+	if c.Moved {
+		switch {
+		case !r.old.Exists() && actual.Exists() && c.After.Holds(actual):
+			return asAfter
+		case r.old.Equal(c.Before) && actual.Equal(c.Standing):
+			return asBefore
+		case !r.old.Exists():
+			return missing
+		}
+		return other
+	}
 	switch c.Action {
 	case plans.Delete:
 		if !actual.Exists() {

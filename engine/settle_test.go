@@ -61,6 +61,26 @@ func TestLiken(t *testing.T) {
 	obj := func(mode string) plans.Object {
 		return plans.Object{Value: cty.ObjectVal(map[string]cty.Value{"path": cty.StringVal("/a"), "mode": cty.StringVal(mode)})}
 	}
+	moved := plans.Change{Action: plans.Replace, Moved: true, Before: obj("1"), After: obj("2")}
+	onto := moved
+	onto.Standing = obj("3")
+	for name, tt := range map[string]struct {
+		change      plans.Change
+		old, actual plans.Object
+		want        likeness
+	}{
+		"as read":                         {moved, obj("1"), plans.None, asBefore},
+		"moved already":                   {moved, plans.None, obj("2"), asAfter},
+		"gone, and not there yet":         {moved, plans.None, plans.None, missing},
+		"changed where it was":            {moved, obj("2"), plans.None, other},
+		"something came to where it goes": {moved, obj("1"), obj("3"), other},
+		"onto what stood there":           {onto, obj("1"), obj("3"), asBefore},
+		"what stood there is gone":        {onto, obj("1"), plans.None, other},
+	} {
+		if got := liken(tt.change, reading{before: tt.actual, old: tt.old}); got != tt.want {
+			t.Errorf("an identity that changes, %s: %s, want %s", name, got, tt.want)
+		}
+	}
 	tests := []struct {
 		name   string
 		change plans.Change
@@ -79,7 +99,7 @@ func TestLiken(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := liken(tt.change, tt.actual); got != tt.want {
+			if got := liken(tt.change, reading{before: tt.actual}); got != tt.want {
 				t.Errorf("liken = %s, want %s", got, tt.want)
 			}
 		})

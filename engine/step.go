@@ -314,7 +314,7 @@ func (s *stepRun) likeness(r reading) likeness {
 		if s.refreshOnly() && s.change.After.Holds(r.before) {
 			return asBefore
 		}
-		return liken(s.change, s.found)
+		return liken(s.change, r)
 	}
 	rec := s.now.Objects[s.step.Addr]
 	switch {

@@ -27,8 +27,14 @@ type Change struct {
 	InputDigest string
 	// Verdict of an act: what its machine said of its need.
 	Verdict string
-	// Standing is what a Replace finds at its new identity; mostly none.
+	// Moved says that the object is recorded under another identity, where a
+	// Replace deletes it: Before stood there. Standing is what that finds at the
+	// new identity, mostly none.
+	Moved    bool
 	Standing Object
+	// Left says why the object at the recorded identity, which is another, is
+	// left as it is; "" where there is none or it is deleted.
+	Left string
 	// Origin of the object once this plan is applied.
 	Origin Origin
 }

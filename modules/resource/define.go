@@ -45,7 +45,7 @@ type ops struct {
 	inputs     []string
 	condition  func(want cty.Value) string
 	disrupts   func(want, prior cty.Value) []string
-	keeps      func(read cty.Value, gone func(string) bool) string
+	keeps      func(read cty.Value, o Outlook) string
 }
 
 // Option is a property that a type is defined with.
@@ -168,8 +168,8 @@ func define[T any](name string, opts []Option) *Type {
 		}
 	}
 	if _, ok := any(zero).(Keeper[T]); ok {
-		t.ops.keeps = func(read cty.Value, gone func(string) bool) string {
-			return any(known(read)).(Keeper[T]).Keeps(gone)
+		t.ops.keeps = func(read cty.Value, o Outlook) string {
+			return any(known(read)).(Keeper[T]).Keeps(o)
 		}
 	}
 	return t

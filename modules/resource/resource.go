@@ -106,9 +106,19 @@ type Disrupter[T any] interface {
 // Keeper says what deleting the object would leave behind: a directory with
 // foreign files in it is forgotten instead of deleted.
 type Keeper[T any] interface {
-	// Keeps is called on what was read. gone tells which paths this plan
-	// deletes. A reason other than "" turns the delete into a forget.
-	Keeps(gone func(path string) bool) string
+	// Keeps is called on what was read. A reason other than "" turns the delete
+	// into a forget.
+	Keeps(o Outlook) string
+}
+
+// Outlook is what a plan does around an object that it would delete, in the
+// words of Claims.
+type Outlook struct {
+	// Gone tells whether something that is claimed is deleted before.
+	Gone func(claim string) bool
+	// Claimed is something that begins with prefix and that an instance claims;
+	// "" where there is nothing.
+	Claimed func(prefix string) string
 }
 
 // FieldError is an attribute with a value that the type cannot take.

@@ -104,11 +104,11 @@ func (t *Type) Disrupts(want, prior cty.Value) []string {
 	return t.ops.disrupts(want, prior)
 }
 
-// Keeps says why the object that was read cannot be deleted, given which paths
-// the plan deletes; "" where nothing stands against it.
-func (t *Type) Keeps(read cty.Value, gone func(path string) bool) string {
+// Keeps says why the object that was read cannot be deleted, given what the
+// plan does around it; "" where nothing stands against it.
+func (t *Type) Keeps(read cty.Value, o Outlook) string {
 	if t.ops.keeps == nil {
 		return ""
 	}
-	return t.ops.keeps(read, gone)
+	return t.ops.keeps(read, o)
 }

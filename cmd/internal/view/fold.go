@@ -141,6 +141,9 @@ func notes(s plans.Step, c plans.Change) []string {
 	if c.Reason != "" {
 		out = append(out, c.Reason)
 	}
+	if c.Left != "" {
+		out = append(out, "what stood at its old identity stays: "+c.Left)
+	}
 	if s.Condition != "" {
 		out = append(out, "only if "+strings.TrimPrefix(strings.TrimPrefix(s.Condition, "only "), "if "))
 	}

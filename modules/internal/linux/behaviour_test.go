@@ -99,15 +99,28 @@ func TestDirectoryKeepsWhatStays(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, c := range []struct {
-		gone []string
-		want string
+		gone    []string
+		claimed string
+		want    string
 	}{
-		{nil, "a, b and 2 more stay in it"},
-		{[]string{"/opt/d/a", "/opt/d/b"}, "c and d stay in it"},
-		{[]string{"/opt/d/a", "/opt/d/b", "/opt/d/d"}, "c stays in it"},
-		{[]string{"/opt/d/a", "/opt/d/b", "/opt/d/c", "/opt/d/d"}, ""},
+		{nil, "", "a, b and 2 more stay in it"},
+		{[]string{"/opt/d/a", "/opt/d/b"}, "", "c and d stay in it"},
+		{[]string{"/opt/d/a", "/opt/d/b", "/opt/d/d"}, "", "c stays in it"},
+		{[]string{"/opt/d/a", "/opt/d/b", "/opt/d/c", "/opt/d/d"}, "", ""},
+		{[]string{"/opt/d/a", "/opt/d/b", "/opt/d/c", "/opt/d/d"}, "path /opt/d/new", "new stays in it"},
 	} {
-		if why := typ.Keeps(got, func(p string) bool { return slices.Contains(c.gone, p) }); why != c.want {
+		outlook := resource.Outlook{
+			Gone: func(claim string) bool {
+				return slices.ContainsFunc(c.gone, func(p string) bool { return claim == "path "+p })
+			},
+			Claimed: func(prefix string) string {
+				if strings.HasPrefix(c.claimed, prefix) {
+					return c.claimed
+				}
+				return ""
+			},
+		}
+		if why := typ.Keeps(got, outlook); why != c.want {
 			t.Errorf("without %v: %q", c.gone, why)
 		}
 	}

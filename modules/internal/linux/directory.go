@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/resource"
@@ -92,12 +93,15 @@ func (d Directory) Delete(ctx context.Context, h host.Host) error {
 }
 
 // Keeps implements resource.Keeper: rmdir(2) needs an empty directory.
-func (d Directory) Keeps(gone func(path string) bool) string {
+func (d Directory) Keeps(o resource.Outlook) string {
 	var stay []string
 	for _, name := range d.Entries {
-		if !gone(path.Join(d.Path, name)) {
+		if !o.Gone("path " + path.Join(d.Path, name)) {
 			stay = append(stay, name)
 		}
+	}
+	if claimed := o.Claimed("path " + d.Path + "/"); claimed != "" && len(stay) == 0 {
+		stay = append(stay, strings.TrimPrefix(claimed, "path "+d.Path+"/"))
 	}
 	switch len(stay) {
 	case 0:

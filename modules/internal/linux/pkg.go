@@ -145,7 +145,7 @@ func (p Package) Delete(ctx context.Context, h host.Host) error {
 }
 
 // Keeps implements resource.Keeper.
-func (p Package) Keeps(func(string) bool) string {
+func (p Package) Keeps(resource.Outlook) string {
 	if p.State == absent {
 		return "the package is not installed"
 	}

@@ -138,7 +138,7 @@ func (s Sysctl) Delete(ctx context.Context, h host.Host) error {
 }
 
 // Keeps implements resource.Keeper: without a file there is nothing to delete.
-func (s Sysctl) Keeps(func(string) bool) string {
+func (s Sysctl) Keeps(resource.Outlook) string {
 	if s.Persist {
 		return ""
 	}

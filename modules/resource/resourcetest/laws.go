@@ -129,7 +129,8 @@ func (l *law) life(m Machine) {
 		return
 	}
 	recorded := l.read(m, want)
-	if l.typ.Keeps(recorded, func(string) bool { return false }) != "" {
+	alone := resource.Outlook{Gone: func(string) bool { return false }, Claimed: func(string) string { return "" }}
+	if l.typ.Keeps(recorded, alone) != "" {
 		return // the delete is a forget
 	}
 	for range 2 { // what is gone may be deleted again
