@@ -36,7 +36,7 @@ type run struct {
 	steps    []plans.Step
 	nodeOf   []int              // by index of steps: the node of each
 	watchers map[int][]int      // node → instances that refresh when it changes
-	index    map[plans.Node]int // step id → index in steps
+	place    map[plans.Node]int // step id → index in steps
 	gone     []string           // by node: why nothing can be done about it; "" where something can
 	final    []cty.Value        // by node: what other instances see once it is done
 	outcome  []event.Outcome    // by index of steps; written once, by the step
@@ -192,7 +192,7 @@ func (r *run) anything() bool {
 		}
 	}
 	for a := range r.now.Interrupted { // to be told of, and let go
-		if _, ok := r.derivation.index[a]; !ok {
+		if _, ok := r.index[a]; !ok {
 			return true
 		}
 	}

@@ -20,7 +20,7 @@ import (
 
 // derivation is the way from instances to steps. It does no I/O: what was read
 // is put into readings and facts before compile, so that the same inputs give
-// the same plan, today from machines and later from a saved plan.
+// the same plan, from machines as from a saved plan.
 type derivation struct {
 	engine   *Engine
 	in       PlanInput

@@ -77,12 +77,12 @@ func (r *run) skip(m *member, found hcl.Diagnostics) {
 func (r *run) prepare() {
 	r.outcome = make([]event.Outcome, len(r.steps))
 	r.nodeOf = make([]int, len(r.steps))
-	r.index = make(map[plans.Node]int, len(r.steps))
+	r.place = make(map[plans.Node]int, len(r.steps))
 	r.watchers = map[int][]int{}
 	r.final = slices.Clone(r.values)
 	for i, s := range r.steps {
-		r.nodeOf[i] = r.derivation.index[s.Addr]
-		r.index[s.ID] = i
+		r.nodeOf[i] = r.index[s.Addr]
+		r.place[s.ID] = i
 	}
 	for i, in := range r.insts { // whether this plan has a step for them or not
 		if r.nodes[i].typ == nil || r.nodes[i].typ.RefreshWord() == "" {
@@ -118,7 +118,7 @@ func (r *run) await(ctx context.Context) hcl.Diagnostics {
 			what, within := fmt.Sprintf("step %d", a.ID.Step), limit
 			if at, ok := steps[host.ActID{Run: a.ID.Run, Step: a.ID.Step}]; ok {
 				what = at.String()
-				if i, ok := r.derivation.index[at]; ok {
+				if i, ok := r.index[at]; ok {
 					within = r.within(i)
 				}
 			}
@@ -306,7 +306,7 @@ func (r *run) recordFound(ctx context.Context) error {
 		}
 	}
 	for a, cut := range r.now.Interrupted { // nobody asks for these any more
-		if _, ok := r.derivation.index[a]; !ok {
+		if _, ok := r.index[a]; !ok {
 			r.events.emit(event.Notice{Host: a.Host, Text: fmt.Sprintf("run %s was cut off while it worked on %s, which is neither in the spec nor recorded: it may stand there half made", cut.Run, a)})
 			results = append(results, state.Result{Run: r.options.Run, Addr: a, Outcome: string(event.Stopped)})
 		}
@@ -329,7 +329,7 @@ func (r *run) found(i int) map[string]state.Debt {
 // recordIsRight reports whether what is recorded of an object that needs no
 // step is what stands there.
 func (r *run) recordIsRight(c plans.Change) bool {
-	i := r.derivation.index[c.Addr]
+	i := r.index[c.Addr]
 	if c.Step != 0 || r.nodes[i].typ == nil || r.inst(i) == nil || r.nodes[i].typ.IsAct && c.Action != plans.NoOp {
 		return true
 	}

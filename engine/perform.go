@@ -83,17 +83,21 @@ func (s *stepRun) overdue(ctx context.Context, id host.ActID, within time.Durati
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
 	err := s.fleet.reopen(ctx, s.m)
+	stopped := false
 	if err == nil {
 		for _, a := range s.m.contact.Acts {
 			if a.ID.Run == id.Run && a.ID.Step == id.Step && a.State == host.ActRunning {
-				err = errors.Join(err, s.m.link.Session.Stop(ctx, a.ID))
+				stopped, err = true, errors.Join(err, s.m.link.Session.Stop(ctx, a.ID))
 			}
 		}
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return fmt.Errorf("it took longer than %s, and it may still run, as it could not be stopped: %w", within, err)
+	case stopped:
+		return fmt.Errorf("it took longer than %s, and was stopped", within)
 	}
-	return fmt.Errorf("it took longer than %s, and was stopped", within)
+	return fmt.Errorf("it took longer than %s", within)
 }
 
 // actsPerTry keeps the ids of detached acts of one try apart from those of the

@@ -4,8 +4,10 @@ import (
 	"github.com/kplan/kplan/plans"
 )
 
-// This file is the one table of what a step does when it comes, given what
-// stands on the machine and what an earlier run left behind.
+// This file is the one table of what a step does about its object when it comes,
+// given what stands on the machine and what an earlier run left behind. Whether
+// a refresh is due beside that, and whether the step's host is there at all,
+// step.go asks before.
 
 // likeness is how an object stands to a planned one.
 type likeness string

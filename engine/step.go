@@ -66,7 +66,7 @@ func (r *run) word(s plans.Step) string {
 	if s.Action != plans.Refresh {
 		return ""
 	}
-	return r.nodes[r.nodeOf[r.index[s.ID]]].typ.RefreshWord()
+	return r.nodes[r.nodeOf[r.place[s.ID]]].typ.RefreshWord()
 }
 
 // beat says now and then that a step still runs, until the returned function
@@ -336,7 +336,7 @@ func (s *stepRun) due() bool {
 		return true
 	}
 	for _, c := range s.step.Causes {
-		if o := s.outcome[s.index[c]]; o == event.Done || o == event.Adopted {
+		if o := s.outcome[s.place[c]]; o == event.Done || o == event.Adopted {
 			return true
 		}
 	}

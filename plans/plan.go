@@ -74,9 +74,6 @@ type Step struct {
 	Once bool
 	// Peers are the other hosts on whose machines the step acts too.
 	Peers []string
-	// Via says how the step does it where there is a choice, such as
-	// "join k8s-node1".
-	Via string
 }
 
 // Barrier is a point that many steps wait for and that many wait at.

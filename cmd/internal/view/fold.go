@@ -150,9 +150,6 @@ func notes(s plans.Step, c plans.Change) []string {
 	if len(s.Peers) > 0 {
 		out = append(out, "acts on "+strings.Join(s.Peers, ", ")+" too")
 	}
-	if s.Via != "" {
-		out = append(out, "via "+s.Via)
-	}
 	if len(s.Disrupts) > 0 {
 		out = append(out, "interrupts: "+strings.Join(s.Disrupts, ", "))
 	}

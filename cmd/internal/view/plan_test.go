@@ -147,7 +147,7 @@ func everything(t testing.TB) *plans.Plan {
 	s.add(plans.Change{
 		Addr: at(t, "package.docker@k8s-node2"), Action: plans.Replace, Reason: "name changes, and is its identity",
 		Before: object("name", "docker", "version", "1"), After: object("name", "docker-ce", "version", cty.UnknownVal(cty.String)),
-	}, plans.Step{Via: "join k8s-node1"})
+	}, plans.Step{Peers: []string{"k8s-node1"}})
 	s.add(plans.Change{
 		Addr: at(t, "file.old@k8s-node2"), Action: plans.Delete, Reason: "not in the spec any more",
 		Before: object("path", "/etc/old", "content", "x\n"),
