@@ -111,16 +111,6 @@ func readOwned(ctx context.Context, h host.Host, read host.ReadFile, owner, grou
 	return f, nil
 }
 
-// or is the first that is not null, or fallback.
-func or(fallback string, values ...*string) string {
-	for _, v := range values {
-		if v != nil {
-			return *v
-		}
-	}
-	return fallback
-}
-
 // describeKind is what stands at a path, in words.
 func describeKind(f *host.File) string {
 	switch f.Kind {

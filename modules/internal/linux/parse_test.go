@@ -150,18 +150,18 @@ func TestSysctl(t *testing.T) {
 func TestParseStatus(t *testing.T) {
 	for text, want := range map[string]string{
 		"":                   "",
-		"ii |1.0-1\n":        "present 1.0-1 false",
-		"hi |1.0-1\n":        "present 1.0-1 true",
+		"ii |1.0-1\n":        "1.0-1",
+		"hi |1.0-1\n":        "1.0-1 held",
 		"rc |1.0-1\n":        "",
 		"un |\n":             "",
-		"iF |1.0-1\n":        "half installed 1.0-1 false",
-		"iiR|1.0-1\n":        "half installed 1.0-1 false",
-		"rc |1.0\nii |2.0\n": "present 2.0 false",
-		"pi |3.0\n":          "present 3.0 false",
+		"iF |1.0-1\n":        "1.0-1 cut",
+		"iiR|1.0-1\n":        "1.0-1 cut",
+		"rc |1.0\nii |2.0\n": "2.0",
+		"pi |3.0\n":          "3.0",
 	} {
 		got := ""
 		if p := parseStatus(text); p != nil {
-			got = p.State + " " + *p.Version + " " + map[bool]string{true: "true", false: "false"}[*p.Hold]
+			got = p.version + either(p.held, " held", "") + either(p.whole, "", " cut")
 		}
 		if got != want {
 			t.Errorf("%q is read as %q, wanted %q", text, got, want)

@@ -2,13 +2,11 @@ package linux
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
-	"github.com/kplan/kplan/modules/internal/script"
 	"github.com/kplan/kplan/modules/resource"
 )
 
@@ -82,49 +80,21 @@ func (p Package) Claims() []string { return []string{"package " + p.Name} }
 // Semaphores implements resource.Semaphorer.
 func (p Package) Semaphores() []string { return []string{"package manager"} }
 
-// Read makes one call. The status is that of dpkg-query(1): wanted, status,
-// error; the version follows.
+// Read makes one call.
 func (p Package) Read(ctx context.Context, h host.Host) (*Package, error) {
-	res, err := h.Do(ctx, host.Query{
-		Argv: []string{"dpkg-query", "-W", "-f", "${db:Status-Abbrev}|${Version}\n", "--", p.Name}, AnyExit: true,
-	})
+	found, err := askDpkg(ctx, h, p.Name)
 	if err != nil {
 		return nil, err
 	}
-	out := res[0].Output
-	switch out.Code {
-	case 0, 1:
-	case 126, 127:
-		return nil, errors.New("the machine has no dpkg; packages are managed with apt only so far")
-	default:
-		return nil, &host.ExitError{Argv: []string{"dpkg-query"}, Output: out}
-	}
-	if got := parseStatus(string(out.Stdout)); got != nil {
-		got.Name = p.Name
-		return got, nil
+	if found != nil {
+		state := either(found.whole, present, brokenState)
+		return &Package{Name: p.Name, State: state, Version: &found.version, Hold: &found.held, InstalledVersion: &found.version}, nil
 	}
 	if p.State == absent {
 		hold := false
 		return &Package{Name: p.Name, State: absent, Hold: &hold}, nil
 	}
 	return nil, nil
-}
-
-// parseStatus reads the first line of a package that is there, whole or not;
-// nil where there is none.
-func parseStatus(text string) *Package {
-	for line := range strings.Lines(text) {
-		status, version, _ := strings.Cut(strings.TrimSpace(line), "|")
-		if len(status) < 2 || strings.ContainsRune("nc", rune(status[1])) {
-			continue
-		}
-		hold, state := status[0] == 'h', present
-		if status[1] != 'i' || len(strings.TrimSpace(status)) > 2 {
-			state = brokenState
-		}
-		return &Package{State: state, Version: &version, Hold: &hold, InstalledVersion: &version}
-	}
-	return nil
 }
 
 // Apply makes one call.
@@ -150,19 +120,4 @@ func (p Package) Keeps(resource.Outlook) string {
 		return "the package is not installed"
 	}
 	return ""
-}
-
-// apt runs script.Apt. Its errors name apt-get, whose messages they carry.
-func apt(ctx context.Context, h host.Host, action, name, version string, hold bool) error {
-	_, err := h.Do(ctx, host.Run{
-		Argv:     []string{"/bin/sh", "-c", script.Apt, "kplan", action, name, version, either(hold, "hold", "unhold")},
-		Detached: true,
-	})
-	if exit, ok := errors.AsType[*host.ExitError](err); ok {
-		err = &host.ExitError{Argv: []string{"apt-get"}, Output: exit.Output}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot %s %s: %w", action, name, err)
-	}
-	return nil
 }

@@ -2,9 +2,6 @@ package linux
 
 import (
 	"context"
-	"fmt"
-	"path"
-	"regexp"
 	"slices"
 	"strings"
 
@@ -39,15 +36,12 @@ type Service struct {
 	Masked  *bool  `cty:"masked"`          // cannot be started at all
 }
 
-var (
-	unitName     = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+$`)
-	unitSuffixes = []string{".service", ".socket", ".timer", ".path", ".mount", ".automount", ".swap", ".target", ".slice", ".scope", ".device"}
-)
-
 // Validate implements resource.Validator.
 func (s Service) Validate(unknown func(string) bool) error {
-	if !unknown("name") && (!unitName.MatchString(s.Name) || s.Name[0] == '-') {
-		return &resource.FieldError{Field: "name", Msg: fmt.Sprintf("%q is no name of a unit. Write it as systemctl lists it, such as \"containerd.service\".", s.Name)}
+	if !unknown("name") {
+		if err := checkUnit("name", s.Name); err != nil {
+			return err
+		}
 	}
 	if is(s.Masked) && (is(s.Enabled) || is(s.Running)) {
 		return &resource.FieldError{Field: "masked", Msg: "A masked unit cannot be enabled or running. Write masked = false, or set enabled and running to false."}
@@ -55,15 +49,7 @@ func (s Service) Validate(unknown func(string) bool) error {
 	return nil
 }
 
-func is(b *bool) bool { return b != nil && *b }
-
-// unit is the full name of the unit.
-func (s Service) unit() string {
-	if slices.Contains(unitSuffixes, path.Ext(s.Name)) {
-		return s.Name
-	}
-	return s.Name + ".service"
-}
+func (s Service) unit() string { return fullUnit(s.Name) }
 
 // Claims implements resource.Claimer.
 func (s Service) Claims() []string { return []string{"unit " + s.unit()} }
@@ -97,17 +83,6 @@ func (s Service) Read(ctx context.Context, h host.Host) (*Service, error) {
 	return &Service{Name: s.Name, Enabled: &enabled, Running: &running, Masked: &masked}, nil
 }
 
-// properties reads the NAME=value lines of systemctl show.
-func properties(text string) map[string]string {
-	p := map[string]string{}
-	for line := range strings.Lines(text) {
-		if name, value, ok := strings.Cut(strings.TrimSpace(line), "="); ok {
-			p[name] = value
-		}
-	}
-	return p
-}
-
 // Apply makes one call, and one more to start or stop the unit, which may take
 // long. It stops before it masks.
 func (s Service) Apply(ctx context.Context, h host.Host, prior *Service) error {
@@ -139,17 +114,6 @@ func (s Service) Apply(ctx context.Context, h host.Host, prior *Service) error {
 		return err
 	}
 	return nil
-}
-
-func systemctl(args ...string) host.Run {
-	return host.Run{Argv: append([]string{"systemctl"}, args...)}
-}
-
-func either(cond bool, yes, no string) string {
-	if cond {
-		return yes
-	}
-	return no
 }
 
 // RefreshWord implements resource.Refresher.

@@ -1,0 +1,69 @@
+package linux
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/script"
+)
+
+// dpkgStatus is a package that is on the machine.
+type dpkgStatus struct {
+	version string
+	held    bool
+	whole   bool // its installation was not cut off
+}
+
+// askDpkg asks for one package in one call; nil where it is not there. The
+// status is that of dpkg-query(1): wanted, status, error; the version follows.
+func askDpkg(ctx context.Context, h host.Host, name string) (*dpkgStatus, error) {
+	res, err := h.Do(ctx, host.Query{
+		Argv: []string{"dpkg-query", "-W", "-f", "${db:Status-Abbrev}|${Version}\n", "--", name}, AnyExit: true,
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := res[0].Output
+	switch out.Code {
+	case 0, 1:
+		return parseStatus(string(out.Stdout)), nil
+	case 126, 127:
+		return nil, errors.New("the machine has no dpkg; packages are managed with apt only so far")
+	}
+	return nil, &host.ExitError{Argv: []string{"dpkg-query"}, Output: out}
+}
+
+// parseStatus reads the first line of a package that is there, whole or not;
+// nil where there is none.
+func parseStatus(text string) *dpkgStatus {
+	for line := range strings.Lines(text) {
+		status, version, _ := strings.Cut(strings.TrimSpace(line), "|")
+		if len(status) < 2 || strings.ContainsRune("nc", rune(status[1])) {
+			continue
+		}
+		return &dpkgStatus{
+			version: version,
+			held:    status[0] == 'h',
+			whole:   status[1] == 'i' && len(strings.TrimSpace(status)) == 2,
+		}
+	}
+	return nil
+}
+
+// apt runs script.Apt. Its errors name apt-get, whose messages they carry.
+func apt(ctx context.Context, h host.Host, action, name, version string, hold bool) error {
+	_, err := h.Do(ctx, host.Run{
+		Argv:     []string{"/bin/sh", "-c", script.Apt, "kplan", action, name, version, either(hold, "hold", "unhold")},
+		Detached: true,
+	})
+	if exit, ok := errors.AsType[*host.ExitError](err); ok {
+		err = &host.ExitError{Argv: []string{"apt-get"}, Output: exit.Output}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot %s %s: %w", action, name, err)
+	}
+	return nil
+}
