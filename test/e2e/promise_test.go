@@ -54,6 +54,11 @@ resource "file" "conf" {
   mode       = "0640"
   depends_on = [directory.conf]
 }
+resource "symlink" "conf" {
+  on     = hosts
+  path   = "/etc/daemon.conf"
+  target = file.conf.path
+}
 resource "service" "daemon" {
   on         = hosts
   name       = "lab-daemon"
@@ -71,7 +76,7 @@ resource "exec" "mark" {
 `
 
 // everyStep is how many steps everyType makes on one bare machine.
-const everyStep = 10
+const everyStep = 11
 
 var counts = regexp.MustCompile(`(\d+) (done|already|not needed|adopted|failed|stale|skipped|withheld|stopped)`)
 
@@ -180,6 +185,7 @@ func TestStale(t *testing.T) {
 		{"file.conf", "mkdir -p -m 750 /etc/kplan-test && echo other > /etc/kplan-test/daemon.conf"},
 		{"directory.conf", "mkdir -p /etc/kplan-test && chmod 711 /etc/kplan-test"},
 		{"hosts_file.nodes", "echo '10.0.2.15 k8s-node1' >> /etc/hosts"},
+		{"symlink.conf", "ln -s /etc/passwd /etc/daemon.conf"},
 		{"package.hello", "apt-get -qq install lab-hello=2.0-1 >/dev/null"},
 		{"sysctl.forward", "echo net.ipv4.ip_forward=0 > /etc/sysctl.d/60-kplan-net.ipv4.ip_forward.conf"},
 		{"service.daemon", "systemctl mask lab-daemon.service"},

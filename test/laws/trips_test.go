@@ -117,6 +117,7 @@ func TestTripsToAct(t *testing.T) {
 	}{
 		{"inline, a file", "file", resourcetest.Values{"path": "/opt/kplan-law/f", "content": "x\n", "mode": "0600"}, 2},
 		{"inline, a directory", "directory", resourcetest.Values{"path": "/opt/kplan-law/d"}, 2},
+		{"inline, a link", "symlink", resourcetest.Values{"path": "/opt/kplan-law/l", "target": "d"}, 2},
 		{"inline, a sysctl", "sysctl", resourcetest.Values{"key": "net.ipv4.ip_forward", "value": "1"}, 2},
 		{"inline, a hostname", "hostname", resourcetest.Values{"name": "law-1"}, 2},
 		{"inline, a hosts file", "hosts_file", resourcetest.Values{"path": "/etc/hosts", "entries": map[string][]string{"10.0.2.15": {"k8s-node1"}}}, 2},
@@ -131,6 +132,7 @@ func TestTripsToAct(t *testing.T) {
 		undo := []host.Op{
 			host.Remove{Path: "/opt/kplan-law/f"},
 			host.Remove{Path: "/opt/kplan-law/d"},
+			host.Remove{Path: "/opt/kplan-law/l"},
 			host.Remove{Path: "/opt/kplan-law/x"},
 			host.Run{Argv: []string{"apt-get", "-qq", "remove", "lab-hello"}},
 		}

@@ -165,16 +165,29 @@ func stat(c *Call) host.Output {
 	return say(fmt.Sprintf("%d %d\n", n.uid, n.gid))
 }
 
+// ln makes a symbolic link at a path; with -f it replaces what is no directory.
+// Without -T it does not know a directory there, in which the link would be made.
 func ln(c *Call) host.Output {
-	if len(c.Argv) != 4 || c.Argv[1] != "-s" {
+	opts, args := options(c.Argv[1:])
+	if len(opts) != 1 || !only(opts, "-s", "-sT", "-sfT") || len(args) != 2 {
 		return c.Unknown()
 	}
-	clean, n, reason := c.m.tree.find(c.path(c.Argv[3]), false)
-	if reason != "" || n != nil {
-		return fail(1, "ln: failed to create symbolic link '"+c.Argv[3]+"'")
+	clean, n, reason := c.m.tree.find(c.path(args[1]), false)
+	switch {
+	case reason == "" && c.m.tree[path.Dir(clean)] == nil:
+		reason = noEntry
+	case n != nil && opts[0] == "-s" && n.kind != host.KindFile:
+		return c.Unknown()
+	case n != nil && opts[0] == "-sfT" && n.kind == host.KindDir:
+		return fail(1, "ln: "+args[1]+": cannot overwrite directory")
+	case n != nil && opts[0] != "-sfT":
+		reason = fileExists
+	}
+	if reason != "" {
+		return fail(1, "ln: failed to create symbolic link '"+args[1]+"': "+reason)
 	}
 	c.Change()
-	c.m.tree[clean] = &node{kind: host.KindSymlink, mode: 0o777, target: c.Argv[2]}
+	c.m.tree[clean] = &node{kind: host.KindSymlink, mode: 0o777, target: args[0]}
 	return host.Output{}
 }
 

@@ -26,6 +26,8 @@ func TestRefusesTheUnknown(t *testing.T) {
 		{"dpkg-query", "-W", "-f", "${Frob}", "--", "x"},
 		{"rm", "--one-file-system", "/x"},
 		{"stat", "/x"},
+		{"ln", "-sr", "/x", "/y"},
+		{"ln", "-s", "/x", "/tmp"},
 		{"chmod", "u+x", "/etc"},
 		{"chown", "-R", "root", "/etc"},
 		{"test", "-x", "/etc"},

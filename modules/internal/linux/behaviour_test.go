@@ -126,6 +126,35 @@ func TestDirectoryKeepsWhatStays(t *testing.T) {
 	}
 }
 
+func TestSymlinkLosesNothing(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	m.Put("/opt/file", "kept")
+	m.Put("/opt/dir/file", "kept")
+	m.PutLink("/opt/link", "/opt/dir")
+	typ := typeOf(t, "symlink")
+	for p, says := range map[string]string{
+		"/opt/file": "cannot manage the link /opt/file: a file stands there",
+		"/opt/dir":  "cannot manage the link /opt/dir: a directory stands there",
+	} {
+		want := object(t, typ, values{"path": p, "target": "/etc"})
+		if _, err := typ.Read(t.Context(), m.Reader(), want); err == nil || err.Error() != says {
+			t.Errorf("reading %s: error %v", p, err)
+		}
+		// What came to the path after it was read as missing stays, too.
+		err := typ.Apply(t.Context(), m.Host(), want, cty.NullVal(typ.Schema.Object()))
+		if err == nil || !strings.Contains(err.Error(), "File exists") {
+			t.Errorf("linking over %s: error %v", p, err)
+		}
+	}
+	want := object(t, typ, values{"path": "/opt/link", "target": "/opt/dir"})
+	if err := typ.Delete(t.Context(), m.Host(), want); err != nil {
+		t.Fatal(err)
+	}
+	if m.File("/opt/link") != nil || m.Content("/opt/file") != "kept" || m.Content("/opt/dir/file") != "kept" {
+		t.Error("the link stays, or something else is gone")
+	}
+}
+
 func TestExecTellsItsOwnStatusFromAGuards(t *testing.T) {
 	m := hosttest.New(hosttest.Report(t.Errorf))
 	typ := typeOf(t, "exec")
@@ -274,6 +303,7 @@ func TestClaims(t *testing.T) {
 	}{
 		{"file", values{"path": "/etc/x"}, "path /etc/x"},
 		{"directory", values{"path": "/etc/x"}, "path /etc/x"},
+		{"symlink", values{"path": "/etc/x", "target": "y"}, "path /etc/x"},
 		{"hosts_file", values{"entries": map[string][]string{"10.0.0.1": {"a"}}}, "path /etc/hosts"},
 		{"hostname", values{"name": "a"}, "path /etc/hostname"},
 		{"service", values{"name": "docker"}, "unit docker.service"},

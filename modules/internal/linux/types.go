@@ -19,6 +19,7 @@ func Types() []*resource.Type {
 		packageType,
 		service,
 		swap,
+		symlink,
 		sysctl,
 	}
 }

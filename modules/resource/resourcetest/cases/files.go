@@ -61,6 +61,20 @@ var files = []resourcetest.Case{
 		Want: resourcetest.Values{"path": "/opt/kplan-law/e"},
 	},
 	{
+		Type: "symlink", Name: "link", Prepare: dir,
+		Want: resourcetest.Values{"path": "/opt/kplan-law/link", "target": "/opt/kplan-law/none"},
+		Changes: []resourcetest.Values{
+			{"target": "../../etc"}, // a directory, which is not followed
+			{"target": "/etc/passwd"},
+			{"target": "-a 'b' $c"},
+		},
+	},
+	{
+		Type: "symlink", Name: "in place of a link", Stands: true,
+		Prepare: []host.Op{dir[0], run("ln", "-s", "/etc", "/opt/kplan-law/link")},
+		Want:    resourcetest.Values{"path": "/opt/kplan-law/link", "target": "/opt"},
+	},
+	{
 		Type: "hosts_file", Name: "two nodes", Prepare: dir,
 		Want: resourcetest.Values{"path": "/opt/kplan-law/hosts", "entries": map[string][]string{"10.0.2.15": {"k8s-node1", "api"}, "10.0.2.24": {"k8s-node2"}}},
 		Changes: []resourcetest.Values{
