@@ -28,6 +28,10 @@ resource "swap" "off" {
   on      = hosts
   enabled = false
 }
+resource "kernel_module" "overlay" {
+  on   = hosts
+  name = "overlay"
+}
 resource "sysctl" "forward" {
   on    = hosts
   key   = "net.ipv4.ip_forward"
@@ -76,7 +80,7 @@ resource "exec" "mark" {
 `
 
 // everyStep is how many steps everyType makes on one bare machine.
-const everyStep = 11
+const everyStep = 12
 
 var counts = regexp.MustCompile(`(\d+) (done|already|not needed|adopted|failed|stale|skipped|withheld|stopped)`)
 
@@ -185,6 +189,7 @@ func TestStale(t *testing.T) {
 		{"file.conf", "mkdir -p -m 750 /etc/kplan-test && echo other > /etc/kplan-test/daemon.conf"},
 		{"directory.conf", "mkdir -p /etc/kplan-test && chmod 711 /etc/kplan-test"},
 		{"hosts_file.nodes", "echo '10.0.2.15 k8s-node1' >> /etc/hosts"},
+		{"kernel_module.overlay", "mkdir -p /etc/modules-load.d && echo other > /etc/modules-load.d/kplan-overlay.conf"},
 		{"symlink.conf", "ln -s /etc/passwd /etc/daemon.conf"},
 		{"package.hello", "apt-get -qq install lab-hello=2.0-1 >/dev/null"},
 		{"sysctl.forward", "echo net.ipv4.ip_forward=0 > /etc/sysctl.d/60-kplan-net.ipv4.ip_forward.conf"},

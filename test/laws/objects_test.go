@@ -63,6 +63,7 @@ func sixty(t *testing.T) []object {
 	add("hosts_file", resourcetest.Values{"path": "/etc/hosts", "entries": map[string][]string{"10.0.2.15": {"law-1"}, "10.0.2.24": {"law-2"}}}) // sudo looks its machine's own name up
 	add("directory", resourcetest.Values{"path": dir, "mode": "0755"})
 	add("exec", resourcetest.Values{"name": "x", "command": "touch " + dir + "/made", "creates": dir + "/made"})
+	add("kernel_module", resourcetest.Values{"name": "overlay"})
 	add("symlink", resourcetest.Values{"path": dir + "/link", "target": "made"})
 	for _, name := range []string{"lab-hello", "lab-daemon", "lab-conf", "openssh-server"} {
 		add("package", resourcetest.Values{"name": name})

@@ -108,6 +108,8 @@ func bare(m *Machine) {
 	m.put("/etc/fstab", "UUID=11 / ext4 errors=remount-ro 0 1\n")
 	m.put("/etc/hosts", "127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n")
 	m.put("/etc/os-release", "ID=debian\nVERSION_ID=\"12\"\n")
+	m.put("/lib/modules/"+m.facts.Kernel+"/modules.builtin", "kernel/fs/overlayfs/overlay.ko\n")
+	m.put("/lib/modules/"+m.facts.Kernel+"/modules.dep", "kernel/net/bridge/br_netfilter.ko:\nkernel/drivers/block/loop.ko:\nkernel/net/netfilter/xt_tcp-udp.ko:\n")
 	m.proc(swaps, swapsHeader)
 	m.proc("/proc/sys/net/ipv4/ip_forward", "0\n")
 	m.proc("/proc/sys/net/ipv4/ping_group_range", "1\t0\n")

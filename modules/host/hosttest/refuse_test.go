@@ -33,6 +33,8 @@ func TestRefusesTheUnknown(t *testing.T) {
 		{"test", "-x", "/etc"},
 		{"[", "-e", "/etc"},
 		{"tee", "-a", "/x"},
+		{"modprobe", "-r", "loop"},
+		{"rmmod", "-f", "loop"},
 		{"swapoff", "/x"},
 		{"sh", "/etc/passwd"},
 		{"sh", "-c", "frobnicate"},

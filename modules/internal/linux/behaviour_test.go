@@ -208,6 +208,52 @@ func TestExecSaysWhatDecides(t *testing.T) {
 	}
 }
 
+func TestKernelModule(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	typ := typeOf(t, "kernel_module")
+	apply(t, m, "kernel_module", values{"name": "xt-tcp-udp", "options": map[string]string{"ports": "8,9"}})
+	if got := m.Content("/sys/module/xt_tcp_udp/parameters/ports"); got != "8,9\n" {
+		t.Errorf("it is loaded with ports = %q", got)
+	}
+	if got := m.Content("/etc/modules-load.d/kplan-xt_tcp_udp.conf"); got != "# Written by kplan.\nxt_tcp_udp\n" {
+		t.Errorf("at boot is loaded: %q", got)
+	}
+	underscores := object(t, typ, values{"name": "xt_tcp_udp"})
+	if got, err := typ.Read(t.Context(), m.Reader(), underscores); err != nil || len(resourcetest.Diff(typ, underscores, got)) > 0 {
+		t.Errorf("with underscores it is %#v, error %v", got, err)
+	}
+
+	m.PutDir("/sys/module/xt_tcp_udp/holders/nft_compat")
+	off := object(t, typ, values{"name": "xt_tcp_udp", "loaded": false, "persist": false})
+	prior, err := typ.Read(t.Context(), m.Reader(), off)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := typ.Disrupts(off, prior); !slices.Equal(got, []string{"unloads the kernel module xt_tcp_udp"}) {
+		t.Errorf("disrupts %v", got)
+	}
+	err = typ.Apply(t.Context(), m.Host(), off, prior)
+	if err == nil || !strings.Contains(err.Error(), "Module xt_tcp_udp is in use by: nft_compat") {
+		t.Errorf("unloading one that is in use: error %v", err)
+	}
+	if m.File("/etc/modules-load.d/kplan-xt_tcp_udp.conf") == nil || m.File("/etc/modprobe.d/kplan-xt_tcp_udp.conf") == nil {
+		t.Error("a module that cannot be unloaded lost its files")
+	}
+}
+
+func TestKernelModuleThatIsNotThere(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	typ := typeOf(t, "kernel_module")
+	err := typ.Apply(t.Context(), m.Host(), object(t, typ, values{"name": "none"}), cty.NullVal(typ.Schema.Object()))
+	if err == nil || !strings.Contains(err.Error(), "Module none not found") || m.File("/etc/modules-load.d/kplan-none.conf") != nil {
+		t.Errorf("error %v, file %v", err, m.File("/etc/modules-load.d/kplan-none.conf"))
+	}
+	off := object(t, typ, values{"name": "none", "loaded": false, "persist": false})
+	if got, err := typ.Read(t.Context(), m.Reader(), off); err != nil || len(resourcetest.Diff(typ, off, got)) > 0 {
+		t.Errorf("one that is not to be loaded is %#v, error %v", got, err)
+	}
+}
+
 func TestSwapUnits(t *testing.T) {
 	m := hosttest.New(hosttest.Report(t.Errorf))
 	m.Put("/run/systemd/system/dev-zram0.swap", "[Swap]\n")
@@ -308,6 +354,8 @@ func TestClaims(t *testing.T) {
 		{"hostname", values{"name": "a"}, "path /etc/hostname"},
 		{"service", values{"name": "docker"}, "unit docker.service"},
 		{"service", values{"name": "docker.socket"}, "unit docker.socket"},
+		{"kernel_module", values{"name": "br-netfilter"}, "kernel module br_netfilter"},
+		{"kernel_module", values{"name": "br-netfilter"}, "path /etc/modules-load.d/kplan-br_netfilter.conf"},
 		{"package", values{"name": "a"}, "package a"},
 		{"sysctl", values{"key": "vm.swappiness", "value": "0"}, "sysctl vm.swappiness"},
 		{"sysctl", values{"key": "vm.swappiness", "value": "0"}, "path /etc/sysctl.d/60-kplan-vm.swappiness.conf"},

@@ -2,6 +2,7 @@ package linux
 
 import (
 	"io/fs"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -143,6 +144,28 @@ func TestSysctl(t *testing.T) {
 	} {
 		if got := (Sysctl{Key: key}).live(); got != want {
 			t.Errorf("%s stands at %s", key, got)
+		}
+	}
+}
+
+func TestModprobe(t *testing.T) {
+	const text = "# options loop a=0\noptions  loop max_loop=8 quiet\noptions other max_loop=9\ninstall loop /bin/true\noptions\tloop max_part=1\n"
+	if got, want := moduleOptions(text, "loop"), (map[string]string{"max_loop": "8", "quiet": "", "max_part": "1"}); !maps.Equal(got, want) {
+		t.Errorf("options %v", got)
+	}
+	if got := moduleOptions("options xt-tcp-udp a=1", "xt_tcp_udp"); got["a"] != "1" {
+		t.Errorf("options of a name with dashes: %v", got)
+	}
+	for text, want := range map[string]bool{"# loop\n": false, " loop\n": true, "loop2\n": false, "a\nloop": true, "": false} {
+		if loadsModule(text, "loop") != want {
+			t.Errorf("%q is read wrong", text)
+		}
+	}
+	for text, want := range map[string]bool{
+		"builtin loop\n": true, "insmod /lib/modules/6.1/loop.ko \n": false, "insmod /lib/modules/6.1/x.ko \nbuiltin loop\n": true, "builtin loop2\n": false,
+	} {
+		if builtIn(text, "loop") != want {
+			t.Errorf("%q is read wrong", text)
 		}
 	}
 }

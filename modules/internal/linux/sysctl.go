@@ -117,17 +117,12 @@ func sysctlValue(text, key string) string {
 
 // Apply makes one call. The kernel comes first: what it refuses is not kept.
 func (s Sysctl) Apply(ctx context.Context, h host.Host, _ *Sysctl) error {
-	ops := []host.Op{host.Run{Argv: []string{"tee", s.live()}, Stdin: []byte(s.Value + "\n")}}
+	kept := ""
 	if s.Persist {
-		ops = append(
-			ops,
-			host.Run{Argv: []string{"mkdir", "-p", "/etc/sysctl.d"}},
-			host.WriteFile{Path: s.file(), Content: []byte("# Written by kplan.\n" + s.Key + " = " + s.Value + "\n"), Mode: 0o644},
-		)
-	} else {
-		ops = append(ops, host.Remove{Path: s.file()})
+		kept = writtenBy + s.Key + " = " + s.Value + "\n"
 	}
-	_, err := h.Do(ctx, ops...)
+	ops := []host.Op{host.Run{Argv: []string{"tee", s.live()}, Stdin: []byte(s.Value + "\n")}}
+	_, err := h.Do(ctx, append(ops, keepFile(s.file(), kept)...)...)
 	return err
 }
 

@@ -16,6 +16,7 @@ func Types() []*resource.Type {
 		file,
 		hostname,
 		hostsFile,
+		kernelModule,
 		packageType,
 		service,
 		swap,

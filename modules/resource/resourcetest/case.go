@@ -27,8 +27,8 @@ type Case struct {
 	Type string
 	Name string
 	// Needs are what the machine must have beside a Linux: "systemd", "apt",
-	// "swap", "archive" (the packages that Archive lists). A machine without
-	// one skips the case.
+	// "swap", "archive" (the packages that Archive lists), "modules" (a kernel
+	// of its own that loads some). A machine without one skips the case.
 	Needs []string
 	// Prepare is done before anything else, as far as the machine is not in
 	// that state yet.

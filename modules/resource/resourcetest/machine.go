@@ -38,7 +38,7 @@ func Memory(errorf func(format string, args ...any)) Machine {
 type memory struct{ *hosttest.Machine }
 
 func (m *memory) Has(need string) bool {
-	return slices.Contains([]string{"systemd", "apt", "archive", "swap"}, need)
+	return slices.Contains([]string{"systemd", "apt", "archive", "swap", "modules"}, need)
 }
 
 func (m *memory) Break(n int, done bool, err error) {

@@ -14,6 +14,14 @@ var (
 	vendorUnit = host.WriteFile{Path: "/lib/systemd/system/kplan-law.service", Mode: 0o644, Content: []byte(probeUnit)}
 )
 
+// keptModule makes a machine load a module at boot, by a file of kplan's own.
+func keptModule(name string) []host.Op {
+	return []host.Op{
+		run("mkdir", "-p", "/etc/modules-load.d"),
+		host.WriteFile{Path: "/etc/modules-load.d/kplan-" + name + ".conf", Mode: 0o644, Content: []byte(name + "\n")},
+	}
+}
+
 var system = []resourcetest.Case{
 	{
 		Type: "hostname", Name: "hostname", Stands: true,
@@ -36,6 +44,42 @@ var system = []resourcetest.Case{
 	{
 		Type: "sysctl", Name: "until the next boot", Stands: true,
 		Want: resourcetest.Values{"key": "net.ipv4.ip_forward", "value": "1", "persist": false},
+	},
+	{
+		Type: "kernel_module", Name: "in the kernel already",
+		Want: resourcetest.Values{"name": "overlay"},
+		Changes: []resourcetest.Values{
+			{"options": map[string]string{"metacopy": "Y", "index": ""}},
+			{"options": map[string]string{"metacopy": "N"}},
+			{"options": map[string]string{}},
+		},
+	},
+	{
+		Type: "kernel_module", Name: "until the next boot", Stands: true,
+		Prepare: keptModule("overlay"),
+		Want:    resourcetest.Values{"name": "overlay", "persist": false},
+	},
+	{
+		Type: "kernel_module", Name: "loaded", Needs: []string{"modules"},
+		Want: resourcetest.Values{"name": "br-netfilter", "options": map[string]string{"brnf_call_iptables": "0"}},
+		Changes: []resourcetest.Values{
+			{"persist": false},
+			{"persist": true, "options": map[string]string{}},
+		},
+	},
+	{
+		Type: "kernel_module", Name: "loaded until the next boot", Needs: []string{"modules"},
+		Want: resourcetest.Values{"name": "loop", "persist": false},
+	},
+	{
+		Type: "kernel_module", Name: "unloaded", Needs: []string{"modules"}, Stands: true,
+		Prepare: append(keptModule("loop"), run("modprobe", "loop")),
+		Want:    resourcetest.Values{"name": "loop", "loaded": false, "persist": false},
+		Changes: []resourcetest.Values{
+			{"loaded": true},
+			{"persist": true},
+			{"loaded": false, "persist": false},
+		},
 	},
 	{
 		Type: "swap", Name: "in use and in fstab", Needs: []string{"systemd", "swap"}, Stands: true,
