@@ -32,6 +32,12 @@ resource "kernel_module" "overlay" {
   on   = hosts
   name = "overlay"
 }
+resource "line" "umask" {
+  on    = hosts
+  path  = "/etc/login.defs"
+  match = "^UMASK\\s"
+  line  = "UMASK 027"
+}
 resource "sysctl" "forward" {
   on    = hosts
   key   = "net.ipv4.ip_forward"
@@ -80,7 +86,7 @@ resource "exec" "mark" {
 `
 
 // everyStep is how many steps everyType makes on one bare machine.
-const everyStep = 12
+const everyStep = 13
 
 var counts = regexp.MustCompile(`(\d+) (done|already|not needed|adopted|failed|stale|skipped|withheld|stopped)`)
 
@@ -190,6 +196,7 @@ func TestStale(t *testing.T) {
 		{"directory.conf", "mkdir -p /etc/kplan-test && chmod 711 /etc/kplan-test"},
 		{"hosts_file.nodes", "echo '10.0.2.15 k8s-node1' >> /etc/hosts"},
 		{"kernel_module.overlay", "mkdir -p /etc/modules-load.d && echo other > /etc/modules-load.d/kplan-overlay.conf"},
+		{"line.umask", "sed -i 's/^UMASK.*/UMASK 077/' /etc/login.defs"},
 		{"symlink.conf", "ln -s /etc/passwd /etc/daemon.conf"},
 		{"package.hello", "apt-get -qq install lab-hello=2.0-1 >/dev/null"},
 		{"sysctl.forward", "echo net.ipv4.ip_forward=0 > /etc/sysctl.d/60-kplan-net.ipv4.ip_forward.conf"},

@@ -64,6 +64,7 @@ func sixty(t *testing.T) []object {
 	add("directory", resourcetest.Values{"path": dir, "mode": "0755"})
 	add("exec", resourcetest.Values{"name": "x", "command": "touch " + dir + "/made", "creates": dir + "/made"})
 	add("kernel_module", resourcetest.Values{"name": "overlay"})
+	add("line", resourcetest.Values{"path": "/etc/login.defs", "match": `^UMASK\s`, "line": "UMASK 027"})
 	add("symlink", resourcetest.Values{"path": dir + "/link", "target": "made"})
 	for _, name := range []string{"lab-hello", "lab-daemon", "lab-conf", "openssh-server"} {
 		add("package", resourcetest.Values{"name": name})

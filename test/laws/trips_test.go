@@ -123,6 +123,7 @@ func TestTripsToAct(t *testing.T) {
 		{"inline, a hostname", "hostname", resourcetest.Values{"name": "law-1"}, 2},
 		{"inline, a hosts file", "hosts_file", resourcetest.Values{"path": "/etc/hosts", "entries": map[string][]string{"10.0.2.15": {"k8s-node1"}}}, 2},
 		{"inline, swap", "swap", resourcetest.Values{"enabled": false}, 2},
+		{"inline, a line", "line", resourcetest.Values{"path": "/etc/login.defs", "match": `^UMASK\s`, "line": "UMASK 027"}, 2},
 		{"inline, a service at boot", "service", resourcetest.Values{"name": "lab-daemon", "enabled": true}, 2},
 		{"detached, a package", "package", resourcetest.Values{"name": "lab-hello"}, 2},
 		{"detached, a service now", "service", resourcetest.Values{"name": "lab-daemon", "running": true}, 3},

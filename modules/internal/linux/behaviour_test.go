@@ -155,6 +155,41 @@ func TestSymlinkLosesNothing(t *testing.T) {
 	}
 }
 
+func TestLineKeepsTheRest(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	m.PutAs("/etc/x", "a=1\nb=2\n", 0o600, 1000, 4242)
+	apply(t, m, "line", values{"path": "/etc/x", "match": "^a=", "line": "a=3"})
+	if f := m.File("/etc/x"); string(f.Content) != "a=3\nb=2\n" || f.Mode != 0o600 || f.Owner != "vagrant" || f.Group != "4242" {
+		t.Errorf("%+v", f)
+	}
+}
+
+func TestLineMakesNoFile(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	typ := typeOf(t, "line")
+	want := object(t, typ, values{"path": "/etc/none", "match": "^a=", "line": "a=3"})
+	got, err := typ.Read(t.Context(), m.Reader(), want)
+	if err != nil || !got.IsNull() {
+		t.Errorf("a line of no file is %#v, error %v", got, err)
+	}
+	err = typ.Apply(t.Context(), m.Host(), want, got)
+	if err == nil || !strings.Contains(err.Error(), "cannot manage a line of /etc/none: there is no such file") || m.File("/etc/none") != nil {
+		t.Errorf("error %v, file %v", err, m.File("/etc/none"))
+	}
+	m.Put("/etc/big", strings.Repeat("a\n", 9<<20))
+	m.PutLink("/etc/link", "big")
+	for p, says := range map[string]string{
+		"/etc/big":  "it is larger than 16 MiB",
+		"/etc/link": "a symbolic link to big stands there",
+		"/etc":      "a directory stands there",
+	} {
+		_, err := typ.Read(t.Context(), m.Reader(), object(t, typ, values{"path": p, "match": "^a", "line": "a"}))
+		if err == nil || !strings.HasSuffix(err.Error(), says) {
+			t.Errorf("%s: error %v", p, err)
+		}
+	}
+}
+
 func TestExecTellsItsOwnStatusFromAGuards(t *testing.T) {
 	m := hosttest.New(hosttest.Report(t.Errorf))
 	typ := typeOf(t, "exec")
@@ -350,6 +385,7 @@ func TestClaims(t *testing.T) {
 		{"file", values{"path": "/etc/x"}, "path /etc/x"},
 		{"directory", values{"path": "/etc/x"}, "path /etc/x"},
 		{"symlink", values{"path": "/etc/x", "target": "y"}, "path /etc/x"},
+		{"line", values{"path": "/etc/x", "match": "^a", "line": "a"}, "line /etc/x ^a"},
 		{"hosts_file", values{"entries": map[string][]string{"10.0.0.1": {"a"}}}, "path /etc/hosts"},
 		{"hostname", values{"name": "a"}, "path /etc/hostname"},
 		{"service", values{"name": "docker"}, "unit docker.service"},

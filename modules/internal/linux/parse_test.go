@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"maps"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -127,6 +128,40 @@ func TestHostsText(t *testing.T) {
 				t.Errorf("after delete: %v", got)
 			}
 		})
+	}
+}
+
+func TestTextLines(t *testing.T) {
+	match := regexp.MustCompile(`^a *=`)
+	for _, c := range []struct {
+		name, in       string
+		line           string // before
+		after, without string
+	}{
+		{"none", "b\n", "", "b\na = 9\n", "b\n"},
+		{"no text", "", "", "a = 9\n", ""},
+		{"no end of line", "b", "", "b\na = 9\n", "b\n"},
+		{"a comment", "# a = 1\n", "", "# a = 1\na = 9\n", "# a = 1\n"},
+		{"one", "b\na=1\nc\n", "a=1", "b\na = 9\nc\n", "b\nc\n"},
+		{"several", "a=1\na=2\nb\n", "a=2", "a=1\na = 9\nb\n", "b\n"},
+		{"the last, without its end", "b\na=1", "a=1", "b\na = 9", "b\n"},
+		{"carriage return", "b\r\na=1\r\nc\r\n", "a=1", "b\r\na = 9\r\nc\r\n", "b\r\nc\r\n"},
+		{"no text in UTF-8", "\xff\na=1\n", "a=1", "\xff\na = 9\n", "\xff\n"},
+	} {
+		text := parseLines(c.in)
+		if got, found := text.find(match); got != c.line || found != (c.line != "") {
+			t.Errorf("%s: found %q, %v", c.name, got, found)
+		}
+		after := text.with(match, "a = 9")
+		if after.String() != c.after || text.String() != c.in {
+			t.Errorf("%s: %q, and the text before is %q", c.name, after, text)
+		}
+		if again := after.with(match, "a = 9"); again.String() != c.after {
+			t.Errorf("%s, done twice: %q", c.name, again)
+		}
+		if got := after.without(match).String(); got != c.without {
+			t.Errorf("%s, deleted: %q", c.name, got)
+		}
 	}
 }
 

@@ -17,6 +17,7 @@ func Types() []*resource.Type {
 		hostname,
 		hostsFile,
 		kernelModule,
+		line,
 		packageType,
 		service,
 		swap,

@@ -75,6 +75,22 @@ var files = []resourcetest.Case{
 		Want:    resourcetest.Values{"path": "/opt/kplan-law/link", "target": "/opt"},
 	},
 	{
+		Type: "line", Name: "line", Prepare: []host.Op{dir[0], host.WriteFile{
+			Path: "/opt/kplan-law/conf", Mode: 0o640, Group: "daemon", Content: []byte("# colour = none\nsize = 1\nlast"),
+		}},
+		Want: resourcetest.Values{"path": "/opt/kplan-law/conf", "match": "^colour *=", "line": "colour = red"},
+		Changes: []resourcetest.Values{
+			{"line": "colour = blue"},
+			{"line": "colour=  'it's' $HOME \\n"},
+		},
+	},
+	{
+		Type: "line", Name: "in place of another", Prepare: []host.Op{dir[0], host.WriteFile{
+			Path: "/opt/kplan-law/conf", Mode: 0o644, Content: []byte("colour = red\nsize = 1\ncolour = red\r\n"),
+		}}, Stands: true,
+		Want: resourcetest.Values{"path": "/opt/kplan-law/conf", "match": "^colour *=", "line": "colour = blue"},
+	},
+	{
 		Type: "hosts_file", Name: "two nodes", Prepare: dir,
 		Want: resourcetest.Values{"path": "/opt/kplan-law/hosts", "entries": map[string][]string{"10.0.2.15": {"k8s-node1", "api"}, "10.0.2.24": {"k8s-node2"}}},
 		Changes: []resourcetest.Values{
