@@ -43,6 +43,18 @@ resource "sysctl" "forward" {
   key   = "net.ipv4.ip_forward"
   value = "1"
 }
+resource "symlink" "mirror" {
+  on     = hosts
+  path   = "/srv/lab-mirror"
+  target = "lab-apt"
+}
+resource "package_repository" "mirror" {
+  on     = hosts
+  name   = "lab-mirror"
+  uri    = "file:${symlink.mirror.path}"
+  suites = ["./"]
+  key    = file("lab.asc")
+}
 resource "package" "hello" {
   on      = hosts
   name    = "lab-hello"
@@ -64,11 +76,6 @@ resource "file" "conf" {
   mode       = "0640"
   depends_on = [directory.conf]
 }
-resource "symlink" "conf" {
-  on     = hosts
-  path   = "/etc/daemon.conf"
-  target = file.conf.path
-}
 resource "service" "daemon" {
   on         = hosts
   name       = "lab-daemon"
@@ -85,8 +92,16 @@ resource "exec" "mark" {
 }
 `
 
+// every is a site with a spec of everyType.
+func every(t *testing.T) *site.Site {
+	t.Helper()
+	s := site.New(t, everyType)
+	s.Write("lab.asc", s.On("k8s-node1", "cat /etc/apt/keyrings/lab.asc"))
+	return s
+}
+
 // everyStep is how many steps everyType makes on one bare machine.
-const everyStep = 13
+const everyStep = 14
 
 var counts = regexp.MustCompile(`(\d+) (done|already|not needed|adopted|failed|stale|skipped|withheld|stopped)`)
 
@@ -104,7 +119,7 @@ func fulfilled(out string) (n int) {
 }
 
 func TestBareMachinesPlanCompletely(t *testing.T) {
-	s := site.New(t, everyType)
+	s := every(t)
 	s.Want(0, "plan", "-out", "p.kplan")
 	var plan struct {
 		Steps []struct{ ID int }
@@ -130,7 +145,7 @@ func TestBareMachinesPlanCompletely(t *testing.T) {
 }
 
 func TestPlanAndDriftAreHarmless(t *testing.T) {
-	s := site.New(t, everyType)
+	s := every(t)
 	ctx := context.Background()
 	look := func() map[string]map[string]string {
 		all := map[string]map[string]string{}
@@ -168,7 +183,7 @@ func TestPlanAndDriftAreHarmless(t *testing.T) {
 }
 
 func TestDriftIsFoundAndRepaired(t *testing.T) {
-	s := site.New(t, everyType)
+	s := every(t)
 	s.Want(0, "apply", "-auto-approve")
 	s.On("k8s-node1", "sysctl -qw net.ipv4.ip_forward=0")
 	s.On("k8s-node2", "echo more >> /etc/kplan-test/daemon.conf")
@@ -190,14 +205,15 @@ func TestDriftIsFoundAndRepaired(t *testing.T) {
 
 // TestStale changes one object of each type between plan and apply.
 func TestStale(t *testing.T) {
-	s := site.New(t, everyType)
+	s := every(t)
 	changes := []struct{ name, script string }{
 		{"file.conf", "mkdir -p -m 750 /etc/kplan-test && echo other > /etc/kplan-test/daemon.conf"},
 		{"directory.conf", "mkdir -p /etc/kplan-test && chmod 711 /etc/kplan-test"},
 		{"hosts_file.nodes", "echo '10.0.2.15 k8s-node1' >> /etc/hosts"},
 		{"kernel_module.overlay", "mkdir -p /etc/modules-load.d && echo other > /etc/modules-load.d/kplan-overlay.conf"},
 		{"line.umask", "sed -i 's/^UMASK.*/UMASK 077/' /etc/login.defs"},
-		{"symlink.conf", "ln -s /etc/passwd /etc/daemon.conf"},
+		{"symlink.mirror", "ln -s /etc /srv/lab-mirror"},
+		{"package_repository.mirror", "printf 'Types: deb\\nURIs: file:/none\\nSuites: ./\\n' > /etc/apt/sources.list.d/lab-mirror.sources"},
 		{"package.hello", "apt-get -qq install lab-hello=2.0-1 >/dev/null"},
 		{"sysctl.forward", "echo net.ipv4.ip_forward=0 > /etc/sysctl.d/60-kplan-net.ipv4.ip_forward.conf"},
 		{"service.daemon", "systemctl mask lab-daemon.service"},
@@ -277,7 +293,7 @@ resource "file" "conf" {
 }
 
 func TestOneHostDown(t *testing.T) {
-	s := site.New(t, everyType)
+	s := every(t)
 	m, err := s.Lab.Machine("k8s-node3")
 	if err != nil {
 		t.Fatal(err)

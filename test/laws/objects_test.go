@@ -66,6 +66,9 @@ func sixty(t *testing.T) []object {
 	add("kernel_module", resourcetest.Values{"name": "overlay"})
 	add("line", resourcetest.Values{"path": "/etc/login.defs", "match": `^UMASK\s`, "line": "UMASK 027"})
 	add("symlink", resourcetest.Values{"path": dir + "/link", "target": "made"})
+	release, key := resourcetest.Repository()
+	add("file", resourcetest.Values{"path": dir + "/InRelease", "content": release, "mode": "0644"})
+	add("package_repository", resourcetest.Values{"name": "kplan-law", "uri": "file:" + dir, "suites": []string{"./"}, "key": key})
 	for _, name := range []string{"lab-hello", "lab-daemon", "lab-conf", "openssh-server"} {
 		add("package", resourcetest.Values{"name": name})
 	}

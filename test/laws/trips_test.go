@@ -109,7 +109,7 @@ func TestTripsToRead(t *testing.T) {
 // TestTripsToAct counts a step: its reading, its act and its reading back.
 func TestTripsToAct(t *testing.T) {
 	s := measured(t)
-	s.on(t, "mkdir /opt/kplan-law; apt-get -qq install lab-daemon >/dev/null; systemctl disable --now lab-daemon")
+	s.on(t, "mkdir /opt/kplan-law; ln -s lab-apt /srv/lab-mirror; apt-get -qq install lab-daemon >/dev/null; systemctl disable --now lab-daemon")
 	for _, c := range []struct {
 		name, typ string
 		want      resourcetest.Values
@@ -125,6 +125,7 @@ func TestTripsToAct(t *testing.T) {
 		{"inline, swap", "swap", resourcetest.Values{"enabled": false}, 2},
 		{"inline, a line", "line", resourcetest.Values{"path": "/etc/login.defs", "match": `^UMASK\s`, "line": "UMASK 027"}, 2},
 		{"inline, a service at boot", "service", resourcetest.Values{"name": "lab-daemon", "enabled": true}, 2},
+		{"detached, a package repository", "package_repository", resourcetest.Values{"name": "law", "uri": "file:/srv/lab-mirror", "suites": []string{"./"}, "key": s.on(t, "cat /etc/apt/keyrings/lab.asc")}, 3},
 		{"detached, a package", "package", resourcetest.Values{"name": "lab-hello"}, 2},
 		{"detached, a service now", "service", resourcetest.Values{"name": "lab-daemon", "running": true}, 3},
 		{"detached, a command", "exec", resourcetest.Values{"name": "x", "command": "touch /opt/kplan-law/x", "creates": "/opt/kplan-law/x"}, 2},

@@ -32,8 +32,9 @@ var coreutils = map[string]Command{
 
 // scripts are the texts that sh -c knows beside simple commands.
 var scripts = map[string]Command{
-	script.Exec: execute,
-	script.Apt:  apt,
+	script.Exec:     execute,
+	script.Apt:      apt,
+	script.AptLists: aptLists,
 }
 
 func test(c *Call) host.Output {

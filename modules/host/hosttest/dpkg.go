@@ -41,6 +41,14 @@ func (m *Machine) ArchiveUnlisted(name string, versions ...string) {
 	m.archive[name].listed = false
 }
 
+// Repository is a place that package lists can be fetched from, signed with a
+// key in armored text.
+func (m *Machine) Repository(uri, key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.signed[uri] = key
+}
+
 // Ship says which files the package brings, and which units its scripts enable
 // and start. A file of /etc that is there already is kept.
 func (m *Machine) Ship(name string, files map[string]string, starts ...string) {
@@ -246,6 +254,32 @@ func apt(c *Call) host.Output {
 		if out := c.Run(argv...); out.Code != 0 {
 			return out
 		}
+	}
+	return host.Output{}
+}
+
+// aptLists is script.AptLists, without its waiting. A repository has every
+// suite and component.
+func aptLists(c *Call) host.Output {
+	if len(c.Argv) != 5 {
+		return c.Unknown()
+	}
+	c.Change()
+	source := map[string]string{}
+	for line := range strings.Lines(string(c.Stdin)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), ": ")
+		source[name] = value
+	}
+	if source["Types"] != "deb" || source["Suites"] == "" {
+		return c.Unknown()
+	}
+	uri := source["URIs"]
+	key, ok := c.m.signed[uri]
+	switch trusted := c.Env["KPLAN_KEY"]; {
+	case !ok:
+		return fail(100, "E: The repository '"+uri+" "+source["Suites"]+" Release' does not have a Release file.")
+	case trusted == "" || !strings.Contains(trusted, strings.TrimSpace(key)):
+		return fail(100, "E: Failed to fetch "+uri+"/InRelease  The following signatures couldn't be verified because the public key is not available")
 	}
 	return host.Output{}
 }

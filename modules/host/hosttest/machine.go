@@ -29,6 +29,7 @@ type Machine struct {
 	units    map[string]*Unit
 	archive  map[string]*offer
 	packages map[string]*Package
+	signed   map[string]string // keys by the address of a repository
 	facts    host.Facts
 	latency  time.Duration
 	report   func(format string, args ...any)
@@ -83,6 +84,7 @@ func New(opts ...Option) *Machine {
 		units:    map[string]*Unit{},
 		archive:  map[string]*offer{},
 		packages: map[string]*Package{},
+		signed:   map[string]string{},
 		detached: map[host.ActID]*detached{},
 		sessions: map[*session]bool{},
 		report:   func(string, ...any) {},

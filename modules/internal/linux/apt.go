@@ -53,17 +53,34 @@ func parseStatus(text string) *dpkgStatus {
 	return nil
 }
 
-// apt runs script.Apt. Its errors name apt-get, whose messages they carry.
+// apt runs script.Apt.
 func apt(ctx context.Context, h host.Host, action, name, version string, hold bool) error {
 	_, err := h.Do(ctx, host.Run{
 		Argv:     []string{"/bin/sh", "-c", script.Apt, "kplan", action, name, version, either(hold, "hold", "unhold")},
 		Detached: true,
 	})
+	return ofApt(err, "cannot "+action+" "+name)
+}
+
+// fetchLists runs script.AptLists for a source that will be called name and is
+// signed with key, or with one that is trusted for all where key is "".
+func fetchLists(ctx context.Context, h host.Host, name string, source debSource, key string) error {
+	_, err := h.Do(ctx, host.Run{
+		Argv:  []string{"/bin/sh", "-c", script.AptLists, "kplan", name},
+		Stdin: []byte(source.String()), Env: []string{"KPLAN_KEY=" + key},
+		Detached: true,
+	})
+	return ofApt(err, "cannot fetch the package lists of "+source.uri)
+}
+
+// ofApt is the error of a script in words; it names apt-get, whose message it
+// carries.
+func ofApt(err error, what string) error {
+	if err == nil {
+		return nil
+	}
 	if exit, ok := errors.AsType[*host.ExitError](err); ok {
 		err = &host.ExitError{Argv: []string{"apt-get"}, Output: exit.Output}
 	}
-	if err != nil {
-		return fmt.Errorf("cannot %s %s: %w", action, name, err)
-	}
-	return nil
+	return fmt.Errorf("%s: %w", what, err)
 }

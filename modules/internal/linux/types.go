@@ -18,6 +18,7 @@ func Types() []*resource.Type {
 		hostsFile,
 		kernelModule,
 		line,
+		packageRepository,
 		packageType,
 		service,
 		swap,

@@ -15,6 +15,11 @@ func TestValidateRefuses(t *testing.T) {
 	hosts := func(address string, names ...string) values {
 		return values{"entries": map[string][]string{address: names}}
 	}
+	repository := func(attr string, v any) values {
+		all := values{"name": "docker", "uri": "https://download.docker.com/linux/debian", "suites": []string{"bookworm"}, "components": []string{"stable"}}
+		all[attr] = v
+		return all
+	}
 	for _, c := range []struct {
 		typ   string
 		v     values
@@ -73,6 +78,16 @@ func TestValidateRefuses(t *testing.T) {
 		{"package", values{"name": "kubelet", "state": "latest"}, "state", `"present" or "absent"`},
 		{"package", values{"name": "kubelet", "state": "absent", "version": "1"}, "version", "Leave the version out"},
 		{"package", values{"name": "kubelet", "state": "absent", "hold": true}, "hold", "Leave hold out"},
+		{"package_repository", repository("name", "docker/ce"), "name", "letters"},
+		{"package_repository", repository("uri", "download.docker.com"), "uri", "with its scheme"},
+		{"package_repository", repository("uri", "https://x\nTrusted: yes"), "uri", "with its scheme"},
+		{"package_repository", repository("suites", []string{}), "suites", "at least one"},
+		{"package_repository", repository("suites", []string{"bookworm stable"}), "suites", "one word for each"},
+		{"package_repository", repository("components", []string{"stable\nTrusted: yes"}), "components", "one word for each"},
+		{"package_repository", repository("components", nil), "components", `["main"]`},
+		{"package_repository", repository("suites", []string{"/"}), "components", "Leave the components out"},
+		{"package_repository", repository("key", "https://download.docker.com/linux/debian/gpg"), "key", "armored text"},
+		{"package_repository", repository("key", "-----BEGIN PGP PRIVATE KEY BLOCK-----\n"), "key", "public key"},
 		{"service", values{"name": "/etc/x.service"}, "name", "containerd.service"},
 		{"service", values{"name": "--root=/x"}, "name", "containerd.service"},
 		{"service", values{"name": "a", "masked": true, "running": true}, "masked", "masked = false"},

@@ -1,17 +1,10 @@
 package script
 
-// Apt brings one package to one state: its arguments are "install" or "remove",
-// the name, the version or "", and "hold" or "unhold".
-//
-// Whatever waits for a lock that another package manager has, waits ten
-// minutes: DPkg::Lock::Timeout (apt.conf(5), apt 1.9.11) does so for the locks
-// of dpkg, and locked for those of lists, archives and dpkg alone. A dpkg that
-// was interrupted is let finish first. What is not found, or no longer at its
-// address, is looked for again in fresh lists. What is installed stays where no
-// version is asked for. Another package is never removed for this one.
-const Apt = `
+// aptLocked begins the scripts of apt. What waits for a lock that another
+// package manager has, waits ten minutes: locked runs a command until it gets
+// those of lists, archives and dpkg.
+const aptLocked = `
 export DEBIAN_FRONTEND=noninteractive APT_LISTCHANGES_FRONTEND=none NEEDRESTART_SUSPEND=1 UCF_FORCE_CONFFOLD=1
-action=$1 name=$2 version=$3 hold=$4
 
 locked() {
 	tries=0
@@ -27,6 +20,18 @@ locked() {
 		sleep 2
 	done
 }
+`
+
+// Apt brings one package to one state: its arguments are "install" or "remove",
+// the name, the version or "", and "hold" or "unhold".
+//
+// DPkg::Lock::Timeout (apt.conf(5), apt 1.9.11) waits for the locks of dpkg as
+// locked does for the others. A dpkg that was interrupted is let finish first.
+// What is not found, or no longer at its address, is looked for again in fresh
+// lists. What is installed stays where no version is asked for. Another package
+// is never removed for this one.
+const Apt = aptLocked + `
+action=$1 name=$2 version=$3 hold=$4
 
 get() {
 	locked apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" </dev/null
@@ -56,4 +61,37 @@ esac
 if [ "$hold" = hold ]; then
 	locked apt-mark hold "$name"
 fi
+`
+
+// AptLists fetches the package lists of the one source that it reads in deb822
+// form, signed with KPLAN_KEY unless that is empty. Its argument is the name that
+// the source will have in sources.list.d, beside those that are there: one that
+// contradicts them would keep apt from all its work. Lists of other sources stay
+// as they are. A list that cannot be fetched is an error (apt.conf(5), apt
+// 2.1.16). Of apt's messages, those that only say that there were some are left
+// out. The files are readable by the user that apt becomes.
+const AptLists = aptLocked + `
+umask 022
+tmp=$(mktemp -d) || exit 1
+trap 'rm -rf "$tmp"' EXIT
+chmod 755 "$tmp"
+mkdir "$tmp/parts"
+source=$tmp/parts/$1.sources
+for file in /etc/apt/sources.list.d/*; do
+	[ "${file##*/}" = "$1.sources" ] || ln -s "$file" "$tmp/parts"
+done
+cat >"$source"
+if [ -n "$KPLAN_KEY" ]; then
+	printf '%s\n' "$KPLAN_KEY" >"$tmp/kplan.asc"
+	printf 'Signed-By: %s\n' "$tmp/kplan.asc" >>"$source"
+fi
+unset KPLAN_KEY
+fetch() {
+	apt-get -q -o Dir::Etc::SourceParts="$tmp/parts" indextargets >/dev/null &&
+		locked apt-get -q -o Dir::Etc::SourceList="$source" -o Dir::Etc::SourceParts=/dev/null \
+			-o APT::Get::List-Cleanup=0 -o APT::Update::Error-Mode=any update </dev/null
+}
+out=$(fetch 2>&1) && exit 0
+printf '%s\n' "$out" | grep -v -e '^E: Some index files failed' -e '^E: The list of sources could not be read' >&2
+exit 100
 `

@@ -32,6 +32,10 @@ func Memory(errorf func(format string, args ...any)) Machine {
 	for name, versions := range Archive() {
 		m.Archive(name, versions...)
 	}
+	_, key := Repository()
+	for _, uri := range []string{"file:/opt/kplan-law", "copy:/opt/kplan-law"} {
+		m.Repository(uri, key)
+	}
 	return &memory{Machine: m}
 }
 
