@@ -76,12 +76,17 @@ resource "file" "conf" {
   mode       = "0640"
   depends_on = [directory.conf]
 }
+resource "systemd_unit" "daemon" {
+  on       = hosts
+  name     = "lab-daemon.service"
+  drop_ins = { "10-nice.conf" = "[Service]\nNice=5\n" }
+}
 resource "service" "daemon" {
   on         = hosts
   name       = "lab-daemon"
   enabled    = true
   running    = true
-  on_change  = [file.conf]
+  on_change  = [file.conf, systemd_unit.daemon]
   depends_on = [package.daemon]
 }
 resource "exec" "mark" {
@@ -101,7 +106,7 @@ func every(t *testing.T) *site.Site {
 }
 
 // everyStep is how many steps everyType makes on one bare machine.
-const everyStep = 14
+const everyStep = 15
 
 var counts = regexp.MustCompile(`(\d+) (done|already|not needed|adopted|failed|stale|skipped|withheld|stopped)`)
 
@@ -212,6 +217,7 @@ func TestStale(t *testing.T) {
 		{"hosts_file.nodes", "echo '10.0.2.15 k8s-node1' >> /etc/hosts"},
 		{"kernel_module.overlay", "mkdir -p /etc/modules-load.d && echo other > /etc/modules-load.d/kplan-overlay.conf"},
 		{"line.umask", "sed -i 's/^UMASK.*/UMASK 077/' /etc/login.defs"},
+		{"systemd_unit.daemon", "cd /etc/systemd/system && mkdir lab-daemon.service.d && echo '[Service]' > lab-daemon.service.d/10-nice.conf"},
 		{"symlink.mirror", "ln -s /etc /srv/lab-mirror"},
 		{"package_repository.mirror", "printf 'Types: deb\\nURIs: file:/none\\nSuites: ./\\n' > /etc/apt/sources.list.d/lab-mirror.sources"},
 		{"package.hello", "apt-get -qq install lab-hello=2.0-1 >/dev/null"},

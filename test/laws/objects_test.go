@@ -65,6 +65,7 @@ func sixty(t *testing.T) []object {
 	add("exec", resourcetest.Values{"name": "x", "command": "touch " + dir + "/made", "creates": dir + "/made"})
 	add("kernel_module", resourcetest.Values{"name": "overlay"})
 	add("line", resourcetest.Values{"path": "/etc/login.defs", "match": `^UMASK\s`, "line": "UMASK 027"})
+	add("systemd_unit", resourcetest.Values{"name": "lab-daemon", "drop_ins": map[string]string{"10-nice.conf": "[Service]\nNice=5\n"}})
 	add("symlink", resourcetest.Values{"path": dir + "/link", "target": "made"})
 	release, key := resourcetest.Repository()
 	add("file", resourcetest.Values{"path": dir + "/InRelease", "content": release, "mode": "0644"})

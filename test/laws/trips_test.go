@@ -120,6 +120,7 @@ func TestTripsToAct(t *testing.T) {
 		{"inline, a link", "symlink", resourcetest.Values{"path": "/opt/kplan-law/l", "target": "d"}, 2},
 		{"inline, a sysctl", "sysctl", resourcetest.Values{"key": "net.ipv4.ip_forward", "value": "1"}, 2},
 		{"inline, a kernel module", "kernel_module", resourcetest.Values{"name": "overlay"}, 2},
+		{"inline, a unit", "systemd_unit", resourcetest.Values{"name": "law.timer", "content": "[Timer]\nOnCalendar=daily\n", "drop_ins": map[string]string{"a.conf": "[Timer]\n"}}, 2},
 		{"inline, a hostname", "hostname", resourcetest.Values{"name": "law-1"}, 2},
 		{"inline, a hosts file", "hosts_file", resourcetest.Values{"path": "/etc/hosts", "entries": map[string][]string{"10.0.2.15": {"k8s-node1"}}}, 2},
 		{"inline, swap", "swap", resourcetest.Values{"enabled": false}, 2},

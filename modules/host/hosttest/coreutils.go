@@ -24,6 +24,7 @@ var coreutils = map[string]Command{
 	"touch": touch,
 	"mkdir": mkdir,
 	"rm":    rm,
+	"rmdir": rmdir,
 	"stat":  stat,
 	"ln":    ln,
 	"chmod": chmod,
@@ -150,6 +151,30 @@ func rm(c *Call) host.Output {
 			return fail(1, "rm: cannot remove '"+p+"': "+isDir)
 		}
 		c.Remove(p)
+	}
+	return host.Output{}
+}
+
+func rmdir(c *Call) host.Output {
+	opts, dirs := options(c.Argv[1:])
+	if !only(opts, "--ignore-fail-on-non-empty") || len(dirs) != 1 {
+		return c.Unknown()
+	}
+	c.Change()
+	clean, n, _ := c.m.tree.find(c.path(dirs[0]), false)
+	reason := ""
+	switch {
+	case n == nil:
+		reason = noEntry
+	case n.kind != host.KindDir:
+		reason = notDir
+	case len(c.m.tree.entries(clean)) == 0:
+		delete(c.m.tree, clean)
+	case len(opts) == 0:
+		reason = notEmpty
+	}
+	if reason != "" {
+		return fail(1, "rmdir: failed to remove '"+dirs[0]+"': "+reason)
 	}
 	return host.Output{}
 }

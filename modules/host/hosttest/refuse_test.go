@@ -25,6 +25,7 @@ func TestRefusesTheUnknown(t *testing.T) {
 		{"dpkg-query", "-l"},
 		{"dpkg-query", "-W", "-f", "${Frob}", "--", "x"},
 		{"rm", "--one-file-system", "/x"},
+		{"rmdir", "-p", "/x"},
 		{"stat", "/x"},
 		{"ln", "-sr", "/x", "/y"},
 		{"ln", "-s", "/x", "/tmp"},

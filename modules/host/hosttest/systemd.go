@@ -19,6 +19,9 @@ type Unit struct {
 	Fails bool
 	// added without a unit file
 	added bool
+	// knows is what systemd has read of the unit's files; of a unit that does
+	// not run it reads them whenever it is asked.
+	knows string
 }
 
 // unitDirs are the directories of unit files, as in systemd.unit(5).
@@ -57,6 +60,23 @@ func (m *Machine) unit(name string) (u *Unit, fragment string) {
 	return m.units[name], fragment
 }
 
+// unitText is the unit's file and its drop-ins in /etc.
+func (m *Machine) unitText(name string) string {
+	_, fragment := m.unit(name)
+	files := []string{fragment}
+	dir := "/etc/systemd/system/" + name + ".d"
+	for _, dropIn := range m.tree.entries(dir) {
+		files = append(files, path.Join(dir, dropIn))
+	}
+	var text strings.Builder
+	for _, file := range files {
+		if n := m.tree[file]; n != nil {
+			text.WriteString(file + "\n" + string(n.content))
+		}
+	}
+	return text.String()
+}
+
 // installable tells whether the unit file has a section that enable needs.
 func (m *Machine) installable(fragment string) bool {
 	return fragment == "" || strings.Contains(string(m.tree[fragment].content), "[Install]")
@@ -88,6 +108,9 @@ func systemctl(c *Call) host.Output {
 	}
 	if verb == "daemon-reload" && len(names) == 0 {
 		c.Change()
+		for name, u := range c.m.units {
+			u.knows = c.m.unitText(name)
+		}
 		return host.Output{}
 	}
 	if len(names) == 0 {
@@ -170,6 +193,9 @@ func (c *Call) startVerb(verb, name string, u *Unit, there bool) host.Output {
 		u.Running = false
 		return fail(1, "Job for "+name+" failed because the control process exited with error code.")
 	case verb != "start" || !u.Running:
+		if !u.Running {
+			u.knows = c.m.unitText(name)
+		}
 		u.Running = true
 		u.Starts++
 	}
@@ -227,8 +253,13 @@ func (c *Call) show(opts, names []string) host.Output {
 		} else if u.Fails && u.Starts > 0 {
 			active, sub = "failed", "failed"
 		}
+		reload := "no"
+		if u.Running && !u.added && u.knows != c.m.unitText(name) {
+			reload = "yes"
+		}
 		values := map[string]string{
-			"Id": name, "LoadState": load, "ActiveState": active, "SubState": sub,
+			"NeedDaemonReload": reload,
+			"Id":               name, "LoadState": load, "ActiveState": active, "SubState": sub,
 			"UnitFileState": c.m.fileState(name), "FragmentPath": fragment, "SourcePath": "",
 		}
 		var b strings.Builder

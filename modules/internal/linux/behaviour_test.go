@@ -423,6 +423,60 @@ func TestServiceRefresh(t *testing.T) {
 	}
 }
 
+func TestSystemdUnitLeavesWhatIsOthers(t *testing.T) {
+	const vendor, foreign, ours = "/lib/systemd/system/kubelet.service", "/etc/systemd/system/kubelet.service.d/proxy.conf", "/etc/systemd/system/kubelet.service.d/10-a.conf"
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	m.Put(vendor, "[Service]\nExecStart=/bin/true\n")
+	m.Put(foreign, "[Service]\nNice=1\n")
+	typ := typeOf(t, "systemd_unit")
+	v := values{"name": "kubelet", "drop_ins": map[string]string{"10-a.conf": "[Service]\nNice=2\n"}}
+	apply(t, m, "systemd_unit", v)
+	if got := m.Content(ours); got != "# Written by kplan.\n[Service]\nNice=2\n" {
+		t.Errorf("the drop-in is %q", got)
+	}
+	whole := object(t, typ, values{"name": "kubelet", "content": "[Service]\nExecStart=/bin/true\n"})
+	if got, err := typ.Read(t.Context(), m.Reader(), whole); err != nil || !got.IsNull() {
+		t.Errorf("a package's unit is read as %#v, error %v", got, err)
+	}
+	if err := typ.Delete(t.Context(), m.Host(), object(t, typ, v)); err != nil {
+		t.Fatal(err)
+	}
+	if m.File(ours) != nil || m.File(foreign) == nil || m.File(vendor) == nil {
+		t.Errorf("after delete: %v, %v, %v", m.File(ours), m.File(foreign), m.File(vendor))
+	}
+	m.RemoveAll(foreign)
+	apply(t, m, "systemd_unit", v)
+	if err := typ.Delete(t.Context(), m.Host(), object(t, typ, v)); err != nil || m.File("/etc/systemd/system/kubelet.service.d") != nil {
+		t.Errorf("an empty directory stays, error %v", err)
+	}
+}
+
+// TestSystemdUnitIsReadAgain cuts an apply off between the file and systemd's
+// reading of it.
+func TestSystemdUnitIsReadAgain(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	m.Put("/etc/systemd/system/a.service", "[Service]\nExecStart=/bin/a\n")
+	if _, err := host.Exec(t.Context(), m.Host(), "systemctl", "start", "a.service"); err != nil {
+		t.Fatal(err)
+	}
+	typ := typeOf(t, "systemd_unit")
+	v := values{"name": "a.service", "content": "[Service]\nExecStart=/bin/b\n"}
+	want := object(t, typ, v)
+	lost := errors.New("cut off")
+	m.Arrange(hosttest.Fault{Op: 2, Err: lost})
+	if err := typ.Apply(t.Context(), m.Host(), want, cty.NullVal(typ.Schema.Object())); !errors.Is(err, lost) {
+		t.Fatalf("error %v", err)
+	}
+	got, err := typ.Read(t.Context(), m.Reader(), want)
+	if err != nil || !slices.Equal(resourcetest.Diff(typ, want, got), []string{"content"}) {
+		t.Errorf("a file that systemd has not read is %#v, error %v", got, err)
+	}
+	apply(t, m, "systemd_unit", v)
+	if got, err := typ.Read(t.Context(), m.Reader(), want); err != nil || len(resourcetest.Diff(typ, want, got)) > 0 {
+		t.Errorf("afterwards it is %#v, error %v", got, err)
+	}
+}
+
 func TestClaims(t *testing.T) {
 	for _, c := range []struct {
 		typ  string
@@ -435,6 +489,8 @@ func TestClaims(t *testing.T) {
 		{"line", values{"path": "/etc/x", "match": "^a", "line": "a"}, "line /etc/x ^a"},
 		{"hosts_file", values{"entries": map[string][]string{"10.0.0.1": {"a"}}}, "path /etc/hosts"},
 		{"hostname", values{"name": "a"}, "path /etc/hostname"},
+		{"systemd_unit", values{"name": "a", "content": "x"}, "path /etc/systemd/system/a.service"},
+		{"systemd_unit", values{"name": "a.timer", "drop_ins": map[string]string{"b.conf": "x"}}, "path /etc/systemd/system/a.timer.d/b.conf"},
 		{"service", values{"name": "docker"}, "unit docker.service"},
 		{"service", values{"name": "docker.socket"}, "unit docker.socket"},
 		{"kernel_module", values{"name": "br-netfilter"}, "kernel module br_netfilter"},

@@ -24,5 +24,6 @@ func Types() []*resource.Type {
 		swap,
 		symlink,
 		sysctl,
+		systemdUnit,
 	}
 }

@@ -94,6 +94,33 @@ var system = []resourcetest.Case{
 		Changes: []resourcetest.Values{{"enabled": true}, {"enabled": false}},
 	},
 	{
+		Type: "systemd_unit", Name: "with drop-ins", Needs: []string{"systemd"}, Calls: 2,
+		Want: resourcetest.Values{"name": "kplan-law", "content": probeUnit, "drop_ins": map[string]string{"10-a.conf": "[Service]\nNice=1\n"}},
+		Changes: []resourcetest.Values{
+			{"content": probeUnit + "# changed"},
+			{"drop_ins": map[string]string{"10-a.conf": "[Service]\nNice=2\n", "20-b@c.conf": "[Unit]\nDescription=it's $HOME\n"}},
+			{"drop_ins": map[string]string{"20-b@c.conf": "[Unit]\nDescription=it's $HOME\n"}},
+			{"drop_ins": map[string]string{}},
+		},
+	},
+	{
+		Type: "systemd_unit", Name: "timer, in place of a package's unit", Needs: []string{"systemd"},
+		Prepare: []host.Op{host.WriteFile{Path: "/lib/systemd/system/kplan-law.timer", Mode: 0o644, Content: []byte("[Timer]\nOnBootSec=1h\n")}},
+		Want:    resourcetest.Values{"name": "kplan-law.timer", "content": "[Timer]\nOnCalendar=daily\n[Install]\nWantedBy=timers.target\n"},
+	},
+	{
+		Type: "systemd_unit", Name: "drop-ins of a package's unit", Needs: []string{"systemd"}, Calls: 2,
+		Prepare: []host.Op{
+			vendorUnit,
+			run("systemctl", "start", "kplan-law.service"),
+			run("mkdir", "-p", "/etc/systemd/system/kplan-law.service.d"),
+			host.WriteFile{Path: "/etc/systemd/system/kplan-law.service.d/foreign.conf", Mode: 0o644, Content: []byte("[Service]\nNice=3\n")},
+			run("systemctl", "daemon-reload"),
+		},
+		Want:    resourcetest.Values{"name": "kplan-law.service", "drop_ins": map[string]string{"a.conf": "[Service]\nNice=1\n"}},
+		Changes: []resourcetest.Values{{"drop_ins": map[string]string{"b.conf": "[Service]\nNice=2\n"}}},
+	},
+	{
 		Type: "service", Name: "unit of a file", Needs: []string{"systemd"}, Stands: true, Prepare: []host.Op{unit},
 		Want: resourcetest.Values{"name": "kplan-law", "enabled": true, "running": true},
 		Changes: []resourcetest.Values{
