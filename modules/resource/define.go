@@ -125,40 +125,40 @@ func define[T any](name string, opts []Option) *Type {
 		return w
 	}
 	t.ops.claims = t.claimIDs
-	if _, ok := any(zero).(Validator); ok {
+	if _, ok := power[Validator](zero); ok {
 		t.ops.validate = func(want cty.Value) error {
 			return any(known(want)).(Validator).Validate(func(attr string) bool {
 				return !want.GetAttr(attr).IsWhollyKnown()
 			})
 		}
 	}
-	if _, ok := any(zero).(Deleter); ok {
+	if _, ok := power[Deleter](zero); ok {
 		t.ops.del = func(ctx context.Context, h host.Host, recorded cty.Value) error {
 			return any(known(recorded)).(Deleter).Delete(ctx, h)
 		}
 	}
-	if _, ok := any(zero).(Claimer); ok {
+	if _, ok := power[Claimer](zero); ok {
 		t.ops.claims = func(want cty.Value) []string { return any(known(want)).(Claimer).Claims() }
 	}
-	if r, ok := any(zero).(Refresher); ok {
+	if r, ok := power[Refresher](zero); ok {
 		t.ops.word = r.RefreshWord()
 		t.ops.refresh = func(ctx context.Context, h host.Host, want cty.Value) error {
 			return any(known(want)).(Refresher).Refresh(ctx, h)
 		}
 	}
-	if s, ok := any(zero).(Semaphorer); ok {
+	if s, ok := power[Semaphorer](zero); ok {
 		t.ops.semaphores = s.Semaphores()
 	}
-	if _, ok := any(zero).(Peerer); ok {
+	if _, ok := power[Peerer](zero); ok {
 		t.ops.peers = func(want cty.Value) []string { return any(known(want)).(Peerer).Peers() }
 	}
-	if in, ok := any(zero).(Inputer); ok {
+	if in, ok := power[Inputer](zero); ok {
 		t.ops.inputs = in.Inputs()
 	}
-	if _, ok := any(zero).(Conditional); ok {
+	if _, ok := power[Conditional](zero); ok {
 		t.ops.condition = func(want cty.Value) string { return any(known(want)).(Conditional).Condition() }
 	}
-	if _, ok := any(zero).(Disrupter[T]); ok {
+	if _, ok := power[Disrupter[T]](zero); ok {
 		t.ops.disrupts = func(want, prior cty.Value) []string {
 			p, err := pointer[T](t.Schema, prior)
 			if err != nil {
@@ -167,12 +167,26 @@ func define[T any](name string, opts []Option) *Type {
 			return any(known(want)).(Disrupter[T]).Disrupts(p)
 		}
 	}
-	if _, ok := any(zero).(Keeper[T]); ok {
+	if _, ok := power[Keeper[T]](zero); ok {
 		t.ops.keeps = func(read cty.Value, o Outlook) string {
 			return any(known(read)).(Keeper[T]).Keeps(o)
 		}
 	}
 	return t
+}
+
+// power is v as an optional power of its type. A method with the name of one and
+// another signature would be passed over in silence: a bug in the type.
+func power[P any](v any) (P, bool) {
+	p, ok := v.(P)
+	want := reflect.TypeFor[P]()
+	for i := range want.NumMethod() {
+		name := want.Method(i).Name
+		if _, has := reflect.TypeOf(v).MethodByName(name); has && !ok {
+			panic(fmt.Sprintf("resource: %T has a method %s that is not the one of %s", v, name, want.Name()))
+		}
+	}
+	return p, ok
 }
 
 func pointer[T any](s *schema.Schema, v cty.Value) (*T, error) {

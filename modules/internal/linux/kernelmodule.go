@@ -134,7 +134,7 @@ func (k KernelModule) Delete(ctx context.Context, h host.Host) error {
 }
 
 // Keeps implements resource.Keeper: without a file there is nothing to delete.
-func (k KernelModule) Keeps(func(string) bool) string {
+func (k KernelModule) Keeps(resource.Outlook) string {
 	if k.Persist || len(k.Options) > 0 {
 		return ""
 	}
