@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 const cgroupRoot = "/sys/fs/cgroup"
@@ -142,6 +143,23 @@ func processes(dir string) []int {
 		return nil
 	})
 	return pids
+}
+
+// clearCgroups kills what runs in the cgroups of a machine, one for each hierarchy, and removes them.
+func clearCgroups(ctx context.Context, dirs []string) error {
+	if len(dirs) == 0 {
+		return nil
+	}
+	if err := poll(ctx, "its processes to end", func() (bool, error) {
+		pids := processes(dirs[0])
+		for _, pid := range pids {
+			_ = syscall.Kill(pid, syscall.SIGKILL)
+		}
+		return len(pids) == 0, nil
+	}); err != nil {
+		return err
+	}
+	return dropCgroups(ctx, dirs)
 }
 
 // dropCgroups removes empty cgroups, all below them, and the lab's own above them if those were the last.

@@ -24,7 +24,7 @@ var packages = []string{
 // offered is what the machines' own repository holds of Debian's packages, for specs that install real ones.
 var offered = []string{"conntrack", "socat"}
 
-//go:embed image supervise.sh
+//go:embed image supervise.sh service.sh
 var files embed.FS
 
 // An image is two trees: Debian's, which takes minutes to make, and the lab's changes to it, which take seconds. Each is in
@@ -66,13 +66,8 @@ func recipe() (names []string) {
 // build makes what of the image is not in the cache, and removes what an older recipe left there. No machine may be up.
 func (l *Lab) build(ctx context.Context, img image) error {
 	parent := filepath.Dir(img.base)
-	if err := os.MkdirAll(parent, 0o755); err != nil {
+	if err := l.buildBase(ctx, img.base); err != nil {
 		return err
-	}
-	if !exists(img.base) {
-		if err := l.debootstrap(ctx, img.base); err != nil {
-			return &CannotRun{"the image cannot be made: " + err.Error()}
-		}
 	}
 	if !exists(img.layer) {
 		if err := l.makeLayer(ctx, img); err != nil {
@@ -91,6 +86,28 @@ func (l *Lab) build(ctx context.Context, img image) error {
 		}
 	}
 	return nil
+}
+
+func (l *Lab) buildBase(ctx context.Context, base string) error {
+	if exists(base) {
+		return nil
+	}
+	if err := os.MkdirAll(filepath.Dir(base), 0o755); err != nil {
+		return err
+	}
+	if err := l.debootstrap(ctx, base); err != nil {
+		return &CannotRun{"the image cannot be made: " + err.Error()}
+	}
+	return nil
+}
+
+// Base returns the tree of the Debian that machines begin as, and makes it where the cache has none. Whoever calls it holds
+// the lock for as long as the tree is in use, and writes nothing into it. With install it may install packages on the host.
+func (l *Lab) Base(ctx context.Context, install bool) (string, error) {
+	if err := l.prepare(ctx, install); err != nil {
+		return "", err
+	}
+	return l.image.base, l.buildBase(ctx, l.image.base)
 }
 
 // debootstrap makes the base tree. The packages that it fetches stay in the cache for the next time.

@@ -127,9 +127,11 @@ func (l *Lab) Up(ctx context.Context, n int, install bool) error {
 
 // begin is the part of Up for a lab that is down: it notes what it changes on the host before it does.
 func (l *Lab) begin(ctx context.Context) error {
-	// Machines without a state file are those of a host that crashed.
-	if err := os.RemoveAll(filepath.Join(l.dir, "machines")); err != nil {
-		return err
+	// Machines and programs without a state file are those of a host that crashed.
+	for _, dir := range []string{filepath.Join(l.dir, "machines"), l.services()} {
+		if err := os.RemoveAll(dir); err != nil {
+			return err
+		}
 	}
 	if err := l.build(ctx, l.image); err != nil {
 		return err
@@ -153,6 +155,9 @@ func (l *Lab) Down(ctx context.Context) error {
 		return nil
 	}
 	if err := each(l.Machines(), func(m *Machine) error { return m.stop(ctx) }); err != nil {
+		return err
+	}
+	if err := l.stopServices(ctx); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(filepath.Join(l.dir, "machines")); err != nil {

@@ -2,9 +2,11 @@ package lab
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"net"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -218,6 +220,61 @@ func TestPackages(t *testing.T) {
 		t.Errorf("the configuration files of lab-conf are %q", got)
 	}
 	must(t, m, "apt-get purge -qy lab-daemon && ! systemctl is-active lab-daemon")
+}
+
+// A program runs beside the machines, on their network, until another takes its place or the lab goes down.
+func TestStart(t *testing.T) {
+	l, _ := open(t)
+	id := func(path string) string {
+		t.Helper()
+		link, err := os.Readlink(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return link
+	}
+	var pids []int
+	start := func() int {
+		t.Helper()
+		if err := l.Start(deadline(t), "neighbour", func() bool { return true }, "sleep", "infinity"); err != nil {
+			t.Fatal(err)
+		}
+		cgroups, err := os.ReadFile(filepath.Join(l.services(), "neighbour"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := poll(deadline(t), "one sleep", func() (bool, error) {
+			pids = processes(strings.Fields(string(cgroups))[0])
+			if len(pids) != 1 {
+				return false, nil
+			}
+			comm, _ := os.ReadFile(fmt.Sprintf("/proc/%d/comm", pids[0]))
+			return string(comm) == "sleep\n", nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+		return pids[0]
+	}
+	first := start()
+	if got, want := id(fmt.Sprintf("/proc/%d/ns/net", first)), id("/proc/self/ns/net"); got != want {
+		t.Errorf("the program is in the network %s, not %s", got, want)
+	}
+	if second := start(); second == first {
+		t.Error("the first program is still there")
+	}
+	if err := l.stopServices(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pids[0])); err == nil {
+		t.Error("the program has not ended")
+	}
+	err := l.Start(deadline(t), "neighbour", func() bool { return false }, "sh", "-c", "echo no luck; exit 3")
+	if err == nil || !strings.Contains(err.Error(), "no luck") {
+		t.Errorf("a program that ends at once: %v", err)
+	}
+	if err := l.stopServices(deadline(t)); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func TestSwap(t *testing.T) {

@@ -110,19 +110,8 @@ func (m *Machine) stop(ctx context.Context) error {
 	if m.first && m.On() {
 		_, _ = run(ctx, "swapoff", m.dir(swapFile))
 	}
-	if c := m.cgroups(); len(c) > 0 {
-		if err := poll(ctx, "its processes to end", func() (bool, error) {
-			pids := processes(c[0])
-			for _, pid := range pids {
-				_ = syscall.Kill(pid, syscall.SIGKILL)
-			}
-			return len(pids) == 0, nil
-		}); err != nil {
-			return err
-		}
-		if err := dropCgroups(ctx, c); err != nil {
-			return err
-		}
+	if err := clearCgroups(ctx, m.cgroups()); err != nil {
+		return err
 	}
 	if err := os.RemoveAll(m.dir("cgroups")); err != nil {
 		return err
