@@ -15,11 +15,15 @@ import (
 	"syscall"
 
 	"github.com/kplan/kplan/test/lab"
+	"github.com/kplan/kplan/test/lab/kube"
 )
 
 const usage = `usage: lab COMMAND
 
-  up [--machines N]        bring up N machines (3): makes the image if there is none, installs what is missing with apt-get
+  up [--machines N] [--kube]
+                           bring up N machines (3): makes the image if there is none, installs what is missing with apt-get;
+                           with --kube also offer them what Kubernetes is installed from
+  payload [--jobs N]       make what Kubernetes is installed from, with N compilers at once (2): tens of minutes, once
   down                     remove the machines and put the host back as it was
   status                   say what is up
   ssh [USER@]HOST [CMD…]   log in as root, or USER (ops, ops2)
@@ -73,6 +77,8 @@ func run(ctx context.Context, args []string) error {
 			return flag.ErrHelp
 		}
 		return become(l, args)
+	case "payload":
+		return payload(ctx, l, args)
 	case "up", "down", "power-on", "power-off", "reset":
 		return change(ctx, l, command, args)
 	default:
@@ -81,13 +87,50 @@ func run(ctx context.Context, args []string) error {
 	return nil
 }
 
+// payload takes no lock of the lab while it builds: others can use the machines for that long.
+func payload(ctx context.Context, l *lab.Lab, args []string) error {
+	flags := flag.NewFlagSet("payload", flag.ContinueOnError)
+	flags.Usage = func() {}
+	jobs := flags.Int("jobs", 2, "")
+	if err := flags.Parse(args); err != nil {
+		return err
+	}
+	if flags.NArg() > 0 || *jobs < 1 {
+		return flag.ErrHelp
+	}
+	p, err := kube.New(ctx, l, os.Stderr)
+	if err != nil {
+		return err
+	}
+	return p.Make(ctx, *jobs)
+}
+
+// up brings the lab up and, with a payload, offers that to the machines.
+func up(ctx context.Context, l *lab.Lab, machines int, withKube bool) error {
+	if err := l.Up(ctx, machines, true); err != nil {
+		return err
+	}
+	if withKube {
+		p, err := kube.New(ctx, l, os.Stderr)
+		if err != nil {
+			return err
+		}
+		if err := p.Serve(ctx); err != nil {
+			return err
+		}
+	}
+	status(l)
+	return nil
+}
+
 // change does what needs the lock.
 func change(ctx context.Context, l *lab.Lab, command string, args []string) error {
 	flags := flag.NewFlagSet(command, flag.ContinueOnError)
 	flags.Usage = func() {}
-	n := lab.DefaultMachines
+	n, withKube := lab.DefaultMachines, false
 	if command == "up" {
 		flags.IntVar(&n, "machines", n, "")
+		flags.BoolVar(&withKube, "kube", withKube, "")
 	}
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -110,11 +153,7 @@ func change(ctx context.Context, l *lab.Lab, command string, args []string) erro
 	}
 	switch {
 	case command == "up" && len(ms) == 0:
-		if err := l.Up(ctx, n, true); err != nil {
-			return err
-		}
-		status(l)
-		return nil
+		return up(ctx, l, n, withKube)
 	case command == "down" && len(ms) == 0:
 		return l.Down(ctx)
 	case command == "reset":
