@@ -43,6 +43,7 @@ type cluster struct {
 	t        *testing.T
 	ctx      context.Context
 	lab      *lab.Lab
+	payload  *kube.Payload
 	machines []*lab.Machine
 	start    time.Time
 	last     time.Time
@@ -61,7 +62,8 @@ func TestFloor(t *testing.T) {
 		t.Fatal(err)
 	}
 	now := time.Now()
-	c := &cluster{t: t, ctx: ctx, lab: l, machines: l.Machines()[:3], start: now, last: now}
+	c := &cluster{t: t, ctx: ctx, lab: l, payload: p, machines: l.Machines()[:3], start: now, last: now}
+	t.Cleanup(c.remove)
 	if err := p.Serve(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -90,6 +92,15 @@ func TestFloor(t *testing.T) {
 	c.stage("a pod runs on each node")
 	c.check()
 	c.stage("names, services, pods and ports of nodes answer")
+}
+
+// remove leaves the lab, which may stay up, without a cluster that is at work.
+func (c *cluster) remove() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	if err := errors.Join(c.lab.ResetMachines(ctx, c.machines...), c.payload.Withdraw(ctx)); err != nil {
+		c.t.Error(err)
+	}
 }
 
 // check has a pod of the first node talk to those of all nodes, by a name, by their addresses, and by the ports of the nodes.

@@ -233,6 +233,7 @@ func TestStart(t *testing.T) {
 		}
 		return link
 	}
+	t.Cleanup(func() { os.Remove(filepath.Join(l.Dir(), "neighbour.log")) })
 	var pids []int
 	start := func() int {
 		t.Helper()
@@ -262,7 +263,7 @@ func TestStart(t *testing.T) {
 	if second := start(); second == first {
 		t.Error("the first program is still there")
 	}
-	if err := l.stopServices(deadline(t)); err != nil {
+	if err := l.Stop(deadline(t), "neighbour"); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := os.Stat(fmt.Sprintf("/proc/%d", pids[0])); err == nil {
@@ -272,7 +273,7 @@ func TestStart(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "no luck") {
 		t.Errorf("a program that ends at once: %v", err)
 	}
-	if err := l.stopServices(deadline(t)); err != nil {
+	if err := l.Stop(deadline(t), "neighbour"); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -14,13 +14,13 @@ import (
 )
 
 // Start runs a program on the lab's network, as the machines' neighbour at 10.0.2.1, until the lab goes down. It is known by a
-// name that no machine has; one that runs under it already is ended first. What the program says is in NAME.log in the
+// name that no machine has; one that runs under it already is ended first, see [Lab.Stop]. What the program says is in NAME.log in the
 // cache. Start returns once ready says so, and fails when the program ends before.
 func (l *Lab) Start(ctx context.Context, name string, ready func() bool, command ...string) error {
 	if !l.Running() {
 		return errors.New("the lab is down; bring it up first")
 	}
-	if err := l.stopService(ctx, name); err != nil {
+	if err := l.Stop(ctx, name); err != nil {
 		return err
 	}
 	cgroups, err := makeCgroups(name)
@@ -69,7 +69,8 @@ func (l *Lab) Start(ctx context.Context, name string, ready func() bool, command
 // services is the directory with a file for each program that runs, which lists its cgroups.
 func (l *Lab) services() string { return filepath.Join(l.dir, "services") }
 
-func (l *Lab) stopService(ctx context.Context, name string) error {
+// Stop ends the program that [Lab.Start] has started under a name, if there is one, and all that it has started.
+func (l *Lab) Stop(ctx context.Context, name string) error {
 	list := filepath.Join(l.services(), name)
 	data, err := os.ReadFile(list)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -92,7 +93,7 @@ func (l *Lab) stopServices(ctx context.Context) error {
 		return err
 	}
 	for _, e := range entries {
-		if err := l.stopService(ctx, e.Name()); err != nil {
+		if err := l.Stop(ctx, e.Name()); err != nil {
 			return err
 		}
 	}

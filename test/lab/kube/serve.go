@@ -13,7 +13,7 @@ const address = "10.0.2.1"
 // service is what the lab calls the server, and its log.
 const service = "kube"
 
-// Serve offers the payload to the machines of a lab that is up, until it goes down. What is asked for is logged in kube.log in
+// Serve offers the payload to the machines of a lab that is up, until [Payload.Withdraw] or the lab's end. What is asked for is logged in kube.log in
 // the cache.
 func (p *Payload) Serve(ctx context.Context) error {
 	if !p.Ready() {
@@ -28,3 +28,6 @@ func (p *Payload) Serve(ctx context.Context) error {
 	}
 	return p.lab.Start(ctx, service, func() bool { return exists(ready) }, server, p.site, address, ready)
 }
+
+// Withdraw ends what Serve has started.
+func (p *Payload) Withdraw(ctx context.Context) error { return p.lab.Stop(ctx, service) }
