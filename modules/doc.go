@@ -13,6 +13,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/kplan/kplan/dsl/schema"
+	"github.com/kplan/kplan/modules/internal/container"
 	"github.com/kplan/kplan/modules/internal/linux"
 )
 
@@ -37,7 +38,7 @@ type AttributeDoc struct {
 }
 
 // sources are the packages of resource types.
-var sources = []fs.FS{linux.Source}
+var sources = []fs.FS{container.Source, linux.Source}
 
 // Explain reads the documentation of a type from the source that defines it.
 func Explain(typeName string) (Doc, error) {

@@ -14,7 +14,8 @@ import (
 	"github.com/kplan/kplan/test/site"
 )
 
-// everyType uses each resource type at least once.
+// everyType uses each resource type at least once, but for container_image: the
+// machines have no containerd.
 const everyType = `
 resource "hostname" "this" {
   on   = hosts
@@ -81,6 +82,17 @@ resource "systemd_unit" "daemon" {
   name     = "lab-daemon.service"
   drop_ins = { "10-nice.conf" = "[Service]\nNice=5\n" }
 }
+resource "containerd" "runtime" {
+  on            = hosts
+  version       = "1.6"
+  sandbox_image = "10.0.2.1:5000/pause:3.10.1"
+  registries    = { "10.0.2.1:5000" = ["http://10.0.2.1:5000"] }
+  proxy         = { no_proxy = each.host.address }
+}
+resource "crictl_config" "this" {
+  on      = hosts
+  timeout = 10
+}
 resource "service" "daemon" {
   on         = hosts
   name       = "lab-daemon"
@@ -106,7 +118,7 @@ func every(t *testing.T) *site.Site {
 }
 
 // everyStep is how many steps everyType makes on one bare machine.
-const everyStep = 15
+const everyStep = 17
 
 var counts = regexp.MustCompile(`(\d+) (done|already|not needed|adopted|failed|stale|skipped|withheld|stopped)`)
 
@@ -220,6 +232,8 @@ func TestStale(t *testing.T) {
 		{"systemd_unit.daemon", "cd /etc/systemd/system && mkdir lab-daemon.service.d && echo '[Service]' > lab-daemon.service.d/10-nice.conf"},
 		{"symlink.mirror", "ln -s /etc /srv/lab-mirror"},
 		{"package_repository.mirror", "printf 'Types: deb\\nURIs: file:/none\\nSuites: ./\\n' > /etc/apt/sources.list.d/lab-mirror.sources"},
+		{"containerd.runtime", "mkdir -p /etc/containerd && echo 'oom_score = 1' > /etc/containerd/config.toml"},
+		{"crictl_config.this", "echo 'debug: true' > /etc/crictl.yaml"},
 		{"package.hello", "apt-get -qq install lab-hello=2.0-1 >/dev/null"},
 		{"sysctl.forward", "echo net.ipv4.ip_forward=0 > /etc/sysctl.d/60-kplan-net.ipv4.ip_forward.conf"},
 		{"service.daemon", "systemctl mask lab-daemon.service"},

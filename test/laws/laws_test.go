@@ -75,8 +75,8 @@ type machine struct {
 type longest int
 
 // Has implements resourcetest.Machine. The kernel is the host's: nothing is
-// loaded into it, and nothing taken out.
-func (m *machine) Has(need string) bool { return need != "modules" }
+// loaded into it, and nothing taken out. There is no containerd on it.
+func (m *machine) Has(need string) bool { return need != "modules" && need != "containerd" }
 
 // Host acts; each of its calls is an act of its own.
 func (m *machine) Host() host.Host {

@@ -3,6 +3,7 @@ package laws
 import (
 	"context"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/zclconf/go-cty/cty"
@@ -11,6 +12,7 @@ import (
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/resource"
 	"github.com/kplan/kplan/modules/resource/resourcetest"
+	"github.com/kplan/kplan/modules/resource/resourcetest/cases"
 )
 
 // object is one that is wanted on a machine.
@@ -70,6 +72,11 @@ func sixty(t *testing.T) []object {
 	release, key := resourcetest.Repository()
 	add("file", resourcetest.Values{"path": dir + "/InRelease", "content": release, "mode": "0644"})
 	add("package_repository", resourcetest.Values{"name": "kplan-law", "uri": "file:" + dir, "suites": []string{"./"}, "key": key})
+	add("containerd", resourcetest.Values{
+		"version": "1.6", "sandbox_image": "10.0.2.1:5000/pause:3.10.1", "registries": map[string][]string{"10.0.2.1:5000": {"http://10.0.2.1:5000"}},
+		"proxy": map[string]string{"https": "http://10.0.2.1:3128"},
+	})
+	add("crictl_config", resourcetest.Values{"timeout": 10})
 	for _, name := range []string{"lab-hello", "lab-daemon", "lab-conf", "openssh-server"} {
 		add("package", resourcetest.Values{"name": name})
 	}
@@ -90,11 +97,18 @@ func sixty(t *testing.T) []object {
 		seen[o.typ.Name] = true
 	}
 	for _, typ := range modules.All() {
-		if !seen[typ.Name] {
+		if !seen[typ.Name] && canHave(typ) {
 			t.Errorf("none of the objects is a %s", typ.Name)
 		}
 	}
 	return all
+}
+
+// canHave tells whether the machines have what some case of the type needs.
+func canHave(typ *resource.Type) bool {
+	return slices.ContainsFunc(cases.All(), func(c resourcetest.Case) bool {
+		return c.Type == typ.Name && !slices.ContainsFunc(c.Needs, func(need string) bool { return !(&machine{}).Has(need) })
+	})
 }
 
 // converge makes all objects as wanted.

@@ -123,6 +123,8 @@ func TestTripsToAct(t *testing.T) {
 		{"inline, a unit", "systemd_unit", resourcetest.Values{"name": "law.timer", "content": "[Timer]\nOnCalendar=daily\n", "drop_ins": map[string]string{"a.conf": "[Timer]\n"}}, 2},
 		{"inline, a hostname", "hostname", resourcetest.Values{"name": "law-1"}, 2},
 		{"inline, a hosts file", "hosts_file", resourcetest.Values{"path": "/etc/hosts", "entries": map[string][]string{"10.0.2.15": {"k8s-node1"}}}, 2},
+		{"inline, containerd", "containerd", resourcetest.Values{"version": "1.6", "registries": map[string][]string{"docker.io": {"http://10.0.2.1:5000"}}}, 2},
+		{"inline, crictl", "crictl_config", resourcetest.Values{"timeout": 10}, 2},
 		{"inline, swap", "swap", resourcetest.Values{"enabled": false}, 2},
 		{"inline, a line", "line", resourcetest.Values{"path": "/etc/login.defs", "match": `^UMASK\s`, "line": "UMASK 027"}, 2},
 		{"inline, a service at boot", "service", resourcetest.Values{"name": "lab-daemon", "enabled": true}, 2},

@@ -26,6 +26,7 @@ const (
 	diffs   = "github.com/aymanbagabas/go-udiff/..."
 	term    = "golang.org/x/term"
 	unix    = "golang.org/x/sys/unix"
+	toml    = "github.com/pelletier/go-toml/v2"
 )
 
 // layer is packages, and all that they may import of this module and from
@@ -76,6 +77,11 @@ var layers = []layer{
 		"the laws, for tests only",
 	},
 	{"modules/internal/script", nil, "what runs on a host, as text"},
+	{
+		"modules/internal/container",
+		[]string{"modules/internal/*", "modules/host", "modules/resource", toml},
+		"as other types; containerd is configured in TOML",
+	},
 	{
 		"modules/internal/*",
 		[]string{"modules/internal/*", "modules/host", "modules/resource"},

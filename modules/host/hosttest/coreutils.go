@@ -155,26 +155,29 @@ func rm(c *Call) host.Output {
 	return host.Output{}
 }
 
+// rmdir removes empty directories.
 func rmdir(c *Call) host.Output {
 	opts, dirs := options(c.Argv[1:])
-	if !only(opts, "--ignore-fail-on-non-empty") || len(dirs) != 1 {
+	if !only(opts, "--ignore-fail-on-non-empty") || len(dirs) == 0 {
 		return c.Unknown()
 	}
 	c.Change()
-	clean, n, _ := c.m.tree.find(c.path(dirs[0]), false)
-	reason := ""
-	switch {
-	case n == nil:
-		reason = noEntry
-	case n.kind != host.KindDir:
-		reason = notDir
-	case len(c.m.tree.entries(clean)) == 0:
-		delete(c.m.tree, clean)
-	case len(opts) == 0:
-		reason = notEmpty
-	}
-	if reason != "" {
-		return fail(1, "rmdir: failed to remove '"+dirs[0]+"': "+reason)
+	for _, d := range dirs {
+		clean, n, _ := c.m.tree.find(c.path(d), false)
+		reason := ""
+		switch {
+		case n == nil:
+			reason = noEntry
+		case n.kind != host.KindDir:
+			reason = notDir
+		case len(c.m.tree.entries(clean)) == 0:
+			delete(c.m.tree, clean)
+		case len(opts) == 0:
+			reason = notEmpty
+		}
+		if reason != "" {
+			return fail(1, "rmdir: failed to remove '"+d+"': "+reason)
+		}
 	}
 	return host.Output{}
 }

@@ -30,6 +30,7 @@ type Machine struct {
 	archive  map[string]*offer
 	packages map[string]*Package
 	signed   map[string]string // keys by the address of a repository
+	runtime  *runtime          // nil: no containerd
 	facts    host.Facts
 	latency  time.Duration
 	report   func(format string, args ...any)
@@ -80,7 +81,7 @@ func New(opts ...Option) *Machine {
 	m := &Machine{
 		tree:     tree{"/": &node{kind: host.KindDir, mode: 0o755}},
 		commands: maps.Clone(commands),
-		scripts:  maps.Clone(scripts),
+		scripts:  merged(scripts, runtimeScripts),
 		units:    map[string]*Unit{},
 		archive:  map[string]*offer{},
 		packages: map[string]*Package{},

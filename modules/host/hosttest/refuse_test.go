@@ -37,6 +37,10 @@ func TestRefusesTheUnknown(t *testing.T) {
 		{"modprobe", "-r", "loop"},
 		{"rmmod", "-f", "loop"},
 		{"swapoff", "/x"},
+		{"ctr", "-n", "default", "images", "rm", "x"},
+		{"ctr", "-n", "k8s.io", "images", "ls", "-q"},
+		{"ctr", "-n", "k8s.io", "images", "pull", "x"},
+		{"crictl", "rmi", "x"},
 		{"sh", "/etc/passwd"},
 		{"sh", "-c", "frobnicate"},
 		{"sh", "-c", "echo $(id)"},
@@ -52,6 +56,7 @@ func TestRefusesTheUnknown(t *testing.T) {
 		var reported []string
 		m := hosttest.New(hosttest.Report(func(format string, args ...any) { reported = append(reported, fmt.Sprintf(format, args...)) }))
 		m.Install("x", "1")
+		m.Containerd("x")
 		_, err := m.Host().Do(t.Context(), host.Run{Argv: argv, AnyExit: true})
 		var unknown *hosttest.UnknownError
 		if !errors.As(err, &unknown) || len(reported) != 1 || len(m.Unknown()) != 1 {

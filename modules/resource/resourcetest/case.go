@@ -28,7 +28,8 @@ type Case struct {
 	Name string
 	// Needs are what the machine must have beside a Linux: "systemd", "apt",
 	// "swap", "archive" (the packages that Archive lists), "modules" (a kernel
-	// of its own that loads some). A machine without one skips the case.
+	// of its own that loads some), "containerd" (one that runs and can pull what
+	// Images lists). A machine without one skips the case.
 	Needs []string
 	// Prepare is done before anything else, as far as the machine is not in
 	// that state yet.
@@ -55,6 +56,9 @@ func Archive() map[string][]string {
 		"lab-hello": {"1.0-1", "2.0-1"},
 	}
 }
+
+// Images is what a machine with the need "containerd" can pull.
+func Images() []string { return []string{"10.0.2.1:5000/pause:3.10.1"} }
 
 // Object is the object of values in the schema, with its defaults; computed
 // attributes are null.

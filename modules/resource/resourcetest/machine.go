@@ -36,13 +36,14 @@ func Memory(errorf func(format string, args ...any)) Machine {
 	for _, uri := range []string{"file:/opt/kplan-law", "copy:/opt/kplan-law"} {
 		m.Repository(uri, key)
 	}
+	m.Containerd(Images()...)
 	return &memory{Machine: m}
 }
 
 type memory struct{ *hosttest.Machine }
 
 func (m *memory) Has(need string) bool {
-	return slices.Contains([]string{"systemd", "apt", "archive", "swap", "modules"}, need)
+	return slices.Contains([]string{"systemd", "apt", "archive", "swap", "modules", "containerd"}, need)
 }
 
 func (m *memory) Break(n int, done bool, err error) {
