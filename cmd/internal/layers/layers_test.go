@@ -69,7 +69,7 @@ var layers = []layer{
 
 	// Resource types: authors see hosts and resources, nothing else.
 	{"modules/host", nil, "a leaf: what a machine can be asked, and its errors"},
-	{"modules/host/hosttest", []string{"modules/host", "modules/internal/script"}, "the machine in memory runs the same scripts"},
+	{"modules/host/hosttest", []string{"modules/host", "modules/internal/script", "modules/internal/objects"}, "the machine in memory runs the same scripts"},
 	{"modules/resource", []string{"modules/host", "dsl/schema", cty}, "it stands between authors and values"},
 	{
 		"modules/resource/resourcetest/...",
@@ -77,6 +77,7 @@ var layers = []layer{
 		"the laws, for tests only",
 	},
 	{"modules/internal/script", nil, "what runs on a host, as text"},
+	{"modules/internal/objects", []string{cty, ctyYAML}, "the names that a YAML text holds"},
 	{
 		"modules/internal/container",
 		[]string{"modules/internal/*", "modules/host", "modules/resource", toml},

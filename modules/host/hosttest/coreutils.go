@@ -36,6 +36,7 @@ var scripts = map[string]Command{
 	script.Exec:     execute,
 	script.Apt:      apt,
 	script.AptLists: aptLists,
+	script.Manifest: readManifest,
 }
 
 func test(c *Call) host.Output {

@@ -31,6 +31,7 @@ type Machine struct {
 	packages map[string]*Package
 	signed   map[string]string // keys by the address of a repository
 	runtime  *runtime          // nil: no containerd
+	cluster  *Cluster
 	facts    host.Facts
 	latency  time.Duration
 	report   func(format string, args ...any)

@@ -41,6 +41,11 @@ func TestRefusesTheUnknown(t *testing.T) {
 		{"ctr", "-n", "k8s.io", "images", "ls", "-q"},
 		{"ctr", "-n", "k8s.io", "images", "pull", "x"},
 		{"crictl", "rmi", "x"},
+		{"kubectl", "get", "pods"},
+		{"kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--cache-dir=/dev/null"},
+		{"kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--cache-dir=/dev/null", "get", "pods"},
+		{"kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--cache-dir=/dev/null", "apply", "-f", "-"},
+		{"kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--cache-dir=/dev/null", "drain", "k8s-node1"},
 		{"sh", "/etc/passwd"},
 		{"sh", "-c", "frobnicate"},
 		{"sh", "-c", "echo $(id)"},
@@ -72,8 +77,10 @@ func TestRefusesAQueryThatActs(t *testing.T) {
 		{"systemctl", "start", "a.service"},
 		{"apt-get", "-y", "update"},
 		{"rm", "-f", "/etc/passwd"},
+		{"kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--cache-dir=/dev/null", "delete", "--ignore-not-found", "--wait", "-f", "-"},
 	} {
 		m := hosttest.New()
+		m.Cluster()
 		m.AddUnit("a.service", hosttest.Unit{})
 		if _, err := m.Reader().Do(t.Context(), host.Query{Argv: argv}); err == nil || !strings.Contains(err.Error(), "changes the machine") {
 			t.Errorf("%q: error %v", argv, err)

@@ -8,6 +8,7 @@ import (
 
 // commands are what every machine knows.
 var commands = merged(coreutils, shells, packaging, kmod, runtimes, map[string]Command{
+	"kubectl":   kubectl,
 	"systemctl": systemctl,
 	"swapon":    swapon,
 	"swapoff":   swapoff,

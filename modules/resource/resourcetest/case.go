@@ -29,7 +29,8 @@ type Case struct {
 	// Needs are what the machine must have beside a Linux: "systemd", "apt",
 	// "swap", "archive" (the packages that Archive lists), "modules" (a kernel
 	// of its own that loads some), "containerd" (one that runs and can pull what
-	// Images lists). A machine without one skips the case.
+	// Images lists), "cluster" (it is the control plane of a cluster with the
+	// node k8s-node1). A machine without one skips the case.
 	Needs []string
 	// Prepare is done before anything else, as far as the machine is not in
 	// that state yet.

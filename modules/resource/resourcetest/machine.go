@@ -37,13 +37,14 @@ func Memory(errorf func(format string, args ...any)) Machine {
 		m.Repository(uri, key)
 	}
 	m.Containerd(Images()...)
+	m.Cluster("k8s-node1")
 	return &memory{Machine: m}
 }
 
 type memory struct{ *hosttest.Machine }
 
 func (m *memory) Has(need string) bool {
-	return slices.Contains([]string{"systemd", "apt", "archive", "swap", "modules", "containerd"}, need)
+	return slices.Contains([]string{"systemd", "apt", "archive", "swap", "modules", "containerd", "cluster"}, need)
 }
 
 func (m *memory) Break(n int, done bool, err error) {

@@ -1,0 +1,242 @@
+package hosttest
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/base64"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/objects"
+)
+
+const inventoryPath = `jsonpath={.data.objects}{"\n"}{.binaryData.content}`
+
+// kubectl knows, with the administrator's file and without a cache, what types
+// ask of a cluster, word for word.
+func kubectl(c *Call) host.Output {
+	cluster := c.m.cluster
+	args := c.Argv[1:]
+	if len(args) < 3 || args[0] != "--kubeconfig="+adminConf || args[1] != "--cache-dir=/dev/null" {
+		return c.Unknown()
+	}
+	args = args[2:]
+	if args[0] == "--request-timeout=20s" {
+		args = args[1:]
+	}
+	namespace := ""
+	if len(args) > 2 && args[0] == "-n" {
+		namespace, args = args[1], args[2:]
+	}
+	var known func() host.Output
+	name := ""
+	switch words := strings.Join(args, " "); {
+	case fits(words, "get configmap * --ignore-not-found -o "+inventoryPath, &name):
+		known = func() host.Output { return cluster.inventory(namespace, name) }
+	case fits(words, "get node * --ignore-not-found -o json", &name):
+		known = func() host.Output { return cluster.node(name) }
+	case words == "diff --server-side --force-conflicts --field-manager=kplan -f -":
+		known = func() host.Output { return c.each(cluster.diff) }
+	case words == "apply --server-side --field-manager=kplan --force-conflicts -f -":
+		c.Change()
+		known = func() host.Output { return c.each(cluster.apply) }
+	case words == "delete --ignore-not-found --wait -f -":
+		c.Change()
+		known = func() host.Output { return c.each(cluster.delete) }
+	case fits(words, "delete configmap * --ignore-not-found", &name):
+		c.Change()
+		known = func() host.Output {
+			cluster.remove(objects.ID{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: name})
+			return host.Output{}
+		}
+	case fits(words, "wait --for=jsonpath={.status.phase}=Active --timeout=-1s namespace/*", &name):
+		known = func() host.Output { return cluster.up("v1", "Namespace", "", name) }
+	case fits(words, "wait --for=condition=Established --timeout=-1s customresourcedefinition/*", &name):
+		known = func() host.Output { return cluster.up("apiextensions.k8s.io/v1", definition, "", name) }
+	case fits(words, "rollout status deployment/*", &name):
+		known = func() host.Output { return cluster.up("apps/v1", "Deployment", namespace, name) }
+	case fits(words, "rollout status daemonset/*", &name):
+		known = func() host.Output { return cluster.up("apps/v1", "DaemonSet", namespace, name) }
+	case fits(words, "rollout status statefulset/*", &name):
+		known = func() host.Output { return cluster.up("apps/v1", "StatefulSet", namespace, name) }
+	case fits(words, "patch node * --type=merge --patch-file=/dev/stdin", &name):
+		c.Change()
+		known = func() host.Output { return cluster.patch(name, c.Stdin) }
+	default:
+		return c.Unknown()
+	}
+	if cluster == nil {
+		return fail(127, "kubectl: not found")
+	}
+	if cluster.down {
+		return fail(1, "The connection to the server 10.0.2.15:6443 was refused - did you specify the right host or port?")
+	}
+	return known()
+}
+
+// fits tells whether words are pattern, in which * is one word.
+func fits(words, pattern string, word *string) bool {
+	before, after, _ := strings.Cut(pattern, "*")
+	rest, ok := strings.CutPrefix(words, before)
+	if !ok {
+		return false
+	}
+	rest, ok = strings.CutSuffix(rest, after)
+	*word = rest
+	return ok && rest != "" && !strings.ContainsAny(rest, " ")
+}
+
+// each does f to every object of the input, whatever becomes of the others. The
+// status is the highest.
+func (c *Call) each(f func(objects.Object) host.Output) host.Output {
+	all, err := objects.Parse(string(c.Stdin))
+	if err != nil {
+		return fail(1, "error: "+err.Error())
+	}
+	var out host.Output
+	for _, o := range all {
+		one := f(o)
+		out.Stdout = append(out.Stdout, one.Stdout...)
+		out.Stderr = append(out.Stderr, one.Stderr...)
+		out.Code = max(out.Code, one.Code)
+	}
+	return out
+}
+
+// refused is what the server says of an object that it cannot have; nil where
+// it can.
+func (cl *Cluster) refused(o objects.Object, code int) *host.Output {
+	var out host.Output
+	home := objects.ID{APIVersion: "v1", Kind: "Namespace", Name: o.InNamespace()}
+	switch {
+	case !cl.knows(o.ID):
+		out = fail(code, fmt.Sprintf("resource mapping not found for name: %q namespace: %q from \"STDIN\": no matches for kind %q in version %q\nensure CRDs are installed first", o.Name, o.Namespace, o.Kind, o.APIVersion))
+	case namespaced(o.ID) && cl.objects[home.Key()] == nil:
+		out = fail(code, fmt.Sprintf("Error from server (NotFound): namespaces %q not found", o.InNamespace()))
+	default:
+		return nil
+	}
+	return &out
+}
+
+func (cl *Cluster) diff(o objects.Object) host.Output {
+	if no := cl.refused(o, 2); no != nil {
+		return *no
+	}
+	_, _, changes, err := cl.merged(o)
+	switch {
+	case err != nil:
+		return fail(2, "error: "+err.Error())
+	case changes:
+		return host.Output{Code: 1, Stdout: []byte("diff -u -N " + o.String() + "\n")}
+	}
+	return host.Output{}
+}
+
+func (cl *Cluster) apply(o objects.Object) host.Output {
+	if no := cl.refused(o, 1); no != nil {
+		return *no
+	}
+	body, wanted, changes, err := cl.merged(o)
+	if err != nil {
+		return fail(1, "error: "+err.Error())
+	}
+	if changes {
+		cl.set(o.ID, body, wanted)
+	} else {
+		cl.objects[o.Key()].applied = wanted
+	}
+	return say(lower(o.ID) + " serverside-applied\n")
+}
+
+func (cl *Cluster) delete(o objects.Object) host.Output {
+	if !cl.knows(o.ID) {
+		return *cl.refused(o, 1)
+	}
+	if cl.objects[o.Key()] == nil {
+		return host.Output{}
+	}
+	cl.remove(o.ID)
+	return say(lower(o.ID) + " deleted\n")
+}
+
+func (cl *Cluster) up(version, kind, namespace, name string) host.Output {
+	id := objects.ID{APIVersion: version, Kind: kind, Namespace: namespace, Name: name}
+	if cl.objects[id.Key()] == nil {
+		return fail(1, fmt.Sprintf("Error from server (NotFound): %q not found", name))
+	}
+	return say(lower(id) + " condition met\n")
+}
+
+// inventory prints two fields of a ConfigMap.
+func (cl *Cluster) inventory(namespace, name string) host.Output {
+	o := cl.objects[objects.ID{APIVersion: "v1", Kind: "ConfigMap", Namespace: namespace, Name: name}.Key()]
+	if o == nil {
+		return host.Output{}
+	}
+	data, _ := o.body["data"].(map[string]any)
+	binary, _ := o.body["binaryData"].(map[string]any)
+	return say(fmt.Sprintf("%v\n%v", data["objects"], binary["content"]))
+}
+
+func (cl *Cluster) node(name string) host.Output {
+	o := cl.objects[objects.ID{APIVersion: "v1", Kind: "Node", Name: name}.Key()]
+	if o == nil {
+		return host.Output{}
+	}
+	text, err := json.Marshal(o.body)
+	if err != nil {
+		return fail(1, "error: "+err.Error())
+	}
+	return say(string(text) + "\n")
+}
+
+func (cl *Cluster) patch(name string, text []byte) host.Output {
+	id := objects.ID{APIVersion: "v1", Kind: "Node", Name: name}
+	o := cl.objects[id.Key()]
+	if o == nil {
+		return fail(1, fmt.Sprintf("Error from server (NotFound): nodes %q not found", name))
+	}
+	var patch map[string]any
+	if err := json.Unmarshal(text, &patch); err != nil {
+		return fail(1, "error: "+err.Error())
+	}
+	metadata, _ := patch["metadata"].(map[string]any)
+	have, _ := o.body["metadata"].(map[string]any)
+	if version, fixed := metadata["resourceVersion"]; fixed && version != have["resourceVersion"] {
+		return fail(1, fmt.Sprintf("Error from server (Conflict): Operation cannot be fulfilled on nodes %q: the object has been modified; please apply your changes to the latest version and try again", name))
+	}
+	cl.set(id, patched(o.body, patch), o.applied)
+	return say("node/" + name + " patched\n")
+}
+
+// readManifest is script.Manifest.
+func readManifest(c *Call) host.Output {
+	if !c.Exists(adminConf) || c.m.cluster == nil {
+		return host.Output{}
+	}
+	ask := func(args ...string) host.Output {
+		return c.Run(append([]string{"kubectl", "--kubeconfig=" + adminConf, "--cache-dir=/dev/null", "--request-timeout=20s"}, args...)...)
+	}
+	found := ask("-n", "kube-system", "get", "configmap", c.Argv[4], "--ignore-not-found", "-o", inventoryPath)
+	if found.Code != 0 {
+		return found
+	}
+	text := strings.TrimRight(string(found.Stdout), "\n")
+	if text == "" {
+		return say("cluster\n\n")
+	}
+	_, packed, _ := strings.Cut(text, "\n")
+	c.Stdin = nil
+	if r, err := gzip.NewReader(base64.NewDecoder(base64.StdEncoding, strings.NewReader(packed))); err == nil {
+		var content bytes.Buffer
+		if _, err := io.Copy(&content, r); err == nil {
+			c.Stdin = content.Bytes()
+		}
+	}
+	diff := ask("diff", "--server-side", "--force-conflicts", "--field-manager=kplan", "-f", "-")
+	return host.Output{Stdout: fmt.Appendf(nil, "cluster\n%s\n%d\n", text, diff.Code), Stderr: diff.Stderr}
+}
