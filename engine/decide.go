@@ -51,6 +51,11 @@ func (d *derivation) decide(i int) {
 		return
 	}
 	d.refreshes(i, c)
+	if c.Action == plans.Update && !t.IsAct && r.raw != cty.NilVal { // a saved plan was looked at when it was made
+		if reason := t.Refuses(plain, r.raw); reason != "" {
+			d.diags = append(d.diags, problem{summary: "Change not possible", detail: fmt.Sprintf("On host %s: %s", in.Addr.Host, reason), at: blame(in, nil)}.diag())
+		}
+	}
 	if reason := d.prevented(i, c); reason != "" {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: reason, at: blame(in, nil)}.diag())
 	}

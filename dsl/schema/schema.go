@@ -201,12 +201,13 @@ func (s *Schema) Recorded(v cty.Value) cty.Value {
 }
 
 // ToGo fills the struct that dst points to from the object v, which must be
-// unmarked. Null and unknown attributes leave the zero value.
+// unmarked. Null and unknown attributes leave the zero value; of a map of
+// objects, which may hold what others result in, what is known is filled in.
 func (s *Schema) ToGo(v cty.Value, dst any) error {
 	out := reflect.ValueOf(dst).Elem()
 	for _, a := range s.Attributes {
 		av := v.GetAttr(a.Name)
-		if av.IsNull() || !av.IsWhollyKnown() {
+		if av = a.known(av); av.IsNull() {
 			continue
 		}
 		if err := gocty.FromCtyValue(av, out.Field(a.index).Addr().Interface()); err != nil {
@@ -214,6 +215,29 @@ func (s *Schema) ToGo(v cty.Value, dst any) error {
 		}
 	}
 	return nil
+}
+
+// known is v or, where it is not all known, null; of a map of objects, such as
+// what a resource is on each of its hosts, the keys and what is known of each.
+func (a *Attribute) known(v cty.Value) cty.Value {
+	switch {
+	case v.IsWhollyKnown():
+		return v
+	case !v.IsKnown() || !a.Type.IsMapType() || !a.Type.ElementType().IsObjectType():
+		return cty.NullVal(a.Type)
+	}
+	elements := v.AsValueMap()
+	for key, e := range elements { // those of an unknown object are unknown
+		attrs := map[string]cty.Value{}
+		for name, t := range a.Type.ElementType().AttributeTypes() {
+			attrs[name] = cty.NullVal(t)
+			if got := e.GetAttr(name); got.IsWhollyKnown() {
+				attrs[name] = got
+			}
+		}
+		elements[key] = cty.ObjectVal(attrs)
+	}
+	return cty.MapVal(elements)
 }
 
 // FromGo makes the object of the struct v. Nil pointers, slices and maps are

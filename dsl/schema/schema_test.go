@@ -135,6 +135,38 @@ func TestToGoLeavesUnknownZero(t *testing.T) {
 	}
 }
 
+// What a resource is on each of its hosts has known keys and unknown values.
+func TestToGoFillsWhatIsKnownOfAMapOfObjects(t *testing.T) {
+	type member struct {
+		Name *string `cty:"name"`
+		Hash *string `cty:"hash"`
+	}
+	type joined struct {
+		Cluster map[string]member `cty:"cluster" kplan:"required"`
+	}
+	s := schema.Of(reflect.TypeFor[joined]())
+	element := cty.Object(map[string]cty.Type{"name": cty.String, "hash": cty.String})
+	name := "n"
+	for what, c := range map[string]struct {
+		in   cty.Value
+		want map[string]member
+	}{
+		"unknown": {cty.UnknownVal(cty.Map(element)), nil},
+		"in part": {
+			cty.MapVal(map[string]cty.Value{
+				"a": cty.ObjectVal(map[string]cty.Value{"name": cty.StringVal(name), "hash": cty.UnknownVal(cty.String)}),
+				"b": cty.UnknownVal(element),
+			}),
+			map[string]member{"a": {Name: &name}, "b": {}},
+		},
+	} {
+		var out joined
+		if err := s.ToGo(cty.ObjectVal(map[string]cty.Value{"cluster": c.in}), &out); err != nil || !reflect.DeepEqual(out.Cluster, c.want) {
+			t.Errorf("%s: %+v, error %v", what, out, err)
+		}
+	}
+}
+
 func TestConvert(t *testing.T) {
 	s := schema.Of(reflect.TypeFor[thing]())
 	command, _ := s.Lookup("command")

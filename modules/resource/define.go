@@ -45,6 +45,7 @@ type ops struct {
 	inputs     []string
 	condition  func(want cty.Value) string
 	disrupts   func(want, prior cty.Value) []string
+	refuses    func(want, prior cty.Value) string
 	keeps      func(read cty.Value, o Outlook) string
 }
 
@@ -165,6 +166,12 @@ func define[T any](name string, opts []Option) *Type {
 				panic("resource: " + t.Name + ": " + err.Error())
 			}
 			return any(known(want)).(Disrupter[T]).Disrupts(p)
+		}
+	}
+	if _, ok := power[Refuser[T]](zero); ok {
+		t.ops.refuses = func(want, prior cty.Value) string {
+			p := known(prior)
+			return any(known(want)).(Refuser[T]).Refuses(&p)
 		}
 	}
 	if _, ok := power[Keeper[T]](zero); ok {

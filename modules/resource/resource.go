@@ -103,6 +103,12 @@ type Disrupter[T any] interface {
 	Disrupts(prior *T) []string
 }
 
+// Refuser says why prior cannot be made as the receiver says, with the way out;
+// "" where it can. A plan that would have to is refused.
+type Refuser[T any] interface {
+	Refuses(prior *T) string
+}
+
 // Keeper says what deleting the object would leave behind: a directory with
 // foreign files in it is forgotten instead of deleted.
 type Keeper[T any] interface {

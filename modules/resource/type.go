@@ -104,6 +104,15 @@ func (t *Type) Disrupts(want, prior cty.Value) []string {
 	return t.ops.disrupts(want, prior)
 }
 
+// Refuses says why prior, which is there, cannot be made into want; "" where it
+// can.
+func (t *Type) Refuses(want, prior cty.Value) string {
+	if t.ops.refuses == nil {
+		return ""
+	}
+	return t.ops.refuses(want, prior)
+}
+
 // Keeps says why the object that was read cannot be deleted, given what the
 // plan does around it; "" where nothing stands against it.
 func (t *Type) Keeps(read cty.Value, o Outlook) string {
