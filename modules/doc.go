@@ -15,6 +15,7 @@ import (
 	"github.com/kplan/kplan/dsl/schema"
 	"github.com/kplan/kplan/modules/internal/container"
 	"github.com/kplan/kplan/modules/internal/kube"
+	"github.com/kplan/kplan/modules/internal/kubeadm"
 	"github.com/kplan/kplan/modules/internal/linux"
 )
 
@@ -39,7 +40,7 @@ type AttributeDoc struct {
 }
 
 // sources are the packages of resource types.
-var sources = []fs.FS{container.Source, kube.Source, linux.Source}
+var sources = []fs.FS{container.Source, kube.Source, kubeadm.Source, linux.Source}
 
 // Explain reads the documentation of a type from the source that defines it.
 func Explain(typeName string) (Doc, error) {

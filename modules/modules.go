@@ -10,13 +10,14 @@ import (
 
 	"github.com/kplan/kplan/modules/internal/container"
 	"github.com/kplan/kplan/modules/internal/kube"
+	"github.com/kplan/kplan/modules/internal/kubeadm"
 	"github.com/kplan/kplan/modules/internal/linux"
 	"github.com/kplan/kplan/modules/resource"
 )
 
 // All lists the resource types, sorted by name.
 func All() []*resource.Type {
-	types := slices.Concat(container.Types(), kube.Types(), linux.Types())
+	types := slices.Concat(container.Types(), kube.Types(), kubeadm.Types(), linux.Types())
 	slices.SortFunc(types, func(a, b *resource.Type) int { return cmp.Compare(a.Name, b.Name) })
 	return types
 }

@@ -45,7 +45,7 @@ var layers = []layer{
 		"cmd/internal/cli",
 		[]string{
 			"cmd/internal/view", "dsl", "dsl/addr", "dsl/schema", "engine", "engine/event", "modules", "modules/host",
-			"modules/resource", "plans", "state", "state/local", hcl, cty, nearest, term,
+			"modules/resource", "modules/std", "plans", "state", "state/local", hcl, cty, nearest, term,
 		},
 		"it puts the parts together, and it alone chooses a backend",
 	},

@@ -19,6 +19,7 @@ type Cluster struct {
 	objects map[string]*stored
 	version int
 	down    bool
+	tokens  map[string]string // for joining, with their descriptions
 }
 
 // ObjectID is which object it is.
@@ -37,19 +38,33 @@ const adminConf = "/etc/kubernetes/admin.conf"
 func (m *Machine) Cluster(nodes ...string) *Cluster {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	c := &Cluster{m: m, objects: map[string]*stored{}}
+	m.found(nodes...)
+	return m.cluster
+}
+
+// found is Cluster; m.mu is held.
+func (m *Machine) found(nodes ...string) {
+	c := &Cluster{m: m, objects: map[string]*stored{}, tokens: map[string]string{}}
 	for _, name := range []string{"default", "kube-system"} {
 		c.set(objects.ID{APIVersion: "v1", Kind: "Namespace", Name: name}, map[string]any{}, nil)
 	}
 	for _, name := range nodes {
-		c.set(objects.ID{APIVersion: "v1", Kind: "Node", Name: name}, map[string]any{
-			"metadata": map[string]any{"labels": map[string]any{"kubernetes.io/hostname": name}},
-			"spec":     map[string]any{"taints": []any{map[string]any{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}}},
-		}, nil)
+		c.join(name, m.facts.MachineID)
 	}
 	m.put(adminConf, "apiVersion: v1\nkind: Config\n")
 	m.cluster = c
-	return c
+}
+
+// nodeID is the object of a node.
+func nodeID(name string) objects.ID { return objects.ID{APIVersion: "v1", Kind: "Node", Name: name} }
+
+// join puts a node in.
+func (c *Cluster) join(name, machine string) {
+	c.set(nodeID(name), map[string]any{
+		"metadata": map[string]any{"labels": map[string]any{"kubernetes.io/hostname": name}},
+		"spec":     map[string]any{"taints": []any{map[string]any{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}}},
+		"status":   map[string]any{"nodeInfo": map[string]any{"machineID": machine}},
+	}, nil)
 }
 
 // Down stops the API, or lets it answer again.

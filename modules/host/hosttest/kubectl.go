@@ -38,6 +38,22 @@ func kubectl(c *Call) host.Output {
 		known = func() host.Output { return cluster.inventory(namespace, name) }
 	case fits(words, "get node * --ignore-not-found -o json", &name):
 		known = func() host.Output { return cluster.node(name) }
+	case fits(words, "get node * --ignore-not-found -o jsonpath={.status.nodeInfo.machineID}", &name):
+		known = func() host.Output { return say(cluster.machine(name)) }
+	case fits(words, "drain * --ignore-daemonsets --delete-emptydir-data --force --timeout=300s", &name):
+		c.Change()
+		known = func() host.Output {
+			if cluster.objects[nodeID(name).Key()] == nil {
+				return fail(1, fmt.Sprintf("Error from server (NotFound): nodes %q not found", name))
+			}
+			return host.Output{}
+		}
+	case fits(words, "delete node * --ignore-not-found", &name):
+		c.Change()
+		known = func() host.Output {
+			cluster.remove(nodeID(name))
+			return host.Output{}
+		}
 	case words == "diff --server-side --force-conflicts --field-manager=kplan -f -":
 		known = func() host.Output { return c.each(cluster.diff) }
 	case words == "apply --server-side --field-manager=kplan --force-conflicts -f -":
@@ -182,8 +198,20 @@ func (cl *Cluster) inventory(namespace, name string) host.Output {
 	return say(fmt.Sprintf("%v\n%v", data["objects"], binary["content"]))
 }
 
+// machine is the machine-id of a node; "" where there is none.
+func (cl *Cluster) machine(name string) string {
+	o := cl.objects[nodeID(name).Key()]
+	if o == nil {
+		return ""
+	}
+	status, _ := o.body["status"].(map[string]any)
+	info, _ := status["nodeInfo"].(map[string]any)
+	id, _ := info["machineID"].(string)
+	return id
+}
+
 func (cl *Cluster) node(name string) host.Output {
-	o := cl.objects[objects.ID{APIVersion: "v1", Kind: "Node", Name: name}.Key()]
+	o := cl.objects[nodeID(name).Key()]
 	if o == nil {
 		return host.Output{}
 	}
@@ -195,7 +223,7 @@ func (cl *Cluster) node(name string) host.Output {
 }
 
 func (cl *Cluster) patch(name string, text []byte) host.Output {
-	id := objects.ID{APIVersion: "v1", Kind: "Node", Name: name}
+	id := nodeID(name)
 	o := cl.objects[id.Key()]
 	if o == nil {
 		return fail(1, fmt.Sprintf("Error from server (NotFound): nodes %q not found", name))

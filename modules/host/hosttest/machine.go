@@ -31,7 +31,8 @@ type Machine struct {
 	packages map[string]*Package
 	signed   map[string]string // keys by the address of a repository
 	runtime  *runtime          // nil: no containerd
-	cluster  *Cluster
+	cluster  *Cluster          // of which it is a control plane; nil otherwise
+	plane    *Machine          // whose API server it reaches
 	facts    host.Facts
 	latency  time.Duration
 	report   func(format string, args ...any)
@@ -82,7 +83,7 @@ func New(opts ...Option) *Machine {
 	m := &Machine{
 		tree:     tree{"/": &node{kind: host.KindDir, mode: 0o755}},
 		commands: maps.Clone(commands),
-		scripts:  merged(scripts, runtimeScripts),
+		scripts:  merged(scripts, runtimeScripts, kubeadmScripts),
 		units:    map[string]*Unit{},
 		archive:  map[string]*offer{},
 		packages: map[string]*Package{},

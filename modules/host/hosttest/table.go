@@ -9,6 +9,7 @@ import (
 // commands are what every machine knows.
 var commands = merged(coreutils, shells, packaging, kmod, runtimes, map[string]Command{
 	"kubectl":   kubectl,
+	"kubeadm":   kubeadm,
 	"systemctl": systemctl,
 	"swapon":    swapon,
 	"swapoff":   swapoff,

@@ -74,6 +74,14 @@ func (l *law) bare() Machine {
 	return m
 }
 
+// among is the context of an act on m, which may need others.
+func (l *law) among(m Machine) context.Context {
+	if p, ok := m.(Peered); ok {
+		return host.WithPeers(l.Context(), p.Peer)
+	}
+	return l.Context()
+}
+
 func (l *law) object(v Values) cty.Value {
 	l.Helper()
 	o, err := Object(l.typ.Schema, v)
@@ -134,7 +142,7 @@ func (l *law) life(m Machine) {
 		return // the delete is a forget
 	}
 	for range 2 { // what is gone may be deleted again
-		if err := l.typ.Delete(l.Context(), m.Host(), recorded); err != nil {
+		if err := l.typ.Delete(l.among(m), m.Host(), recorded); err != nil {
 			l.Fatalf("Delete: %v", err)
 		}
 	}
@@ -160,7 +168,7 @@ func (l *law) read(m Machine, want cty.Value) cty.Value {
 // apply makes the object as wanted, and proves it.
 func (l *law) apply(m Machine, want cty.Value) {
 	l.Helper()
-	if err := l.typ.Apply(l.Context(), m.Host(), want, l.read(m, want)); err != nil {
+	if err := l.typ.Apply(l.among(m), m.Host(), want, l.read(m, want)); err != nil {
 		l.Fatalf("Apply: %v", err)
 	}
 	got := l.read(m, want)
@@ -206,14 +214,15 @@ func (l *law) once(m Machine, want, prior cty.Value) error {
 		_, err := l.typ.Do(l.Context(), m.Host(), want)
 		return err
 	}
-	return l.typ.Apply(l.Context(), m.Host(), want, prior)
+	return l.typ.Apply(l.among(m), m.Host(), want, prior)
 }
 
 // cancelled: a cancelled context comes back as such.
 func (l *law) cancelled() {
 	l.Helper()
 	want := l.object(l.c.Want)
-	ctx, cancel := context.WithCancel(l.Context())
+	m := l.bare()
+	ctx, cancel := context.WithCancel(l.among(m))
 	cancel()
 	check := func(what string, err error) {
 		l.Helper()
@@ -221,7 +230,6 @@ func (l *law) cancelled() {
 			l.Errorf("%s with a cancelled context gives the error %v", what, err)
 		}
 	}
-	m := l.bare()
 	if l.typ.IsAct {
 		_, err := l.typ.Do(ctx, m.Host(), want)
 		check("Do", err)

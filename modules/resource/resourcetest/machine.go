@@ -1,6 +1,7 @@
 package resourcetest
 
 import (
+	"context"
 	"slices"
 
 	"github.com/kplan/kplan/modules/host"
@@ -14,6 +15,11 @@ type Machine interface {
 	Reader() host.Host
 	// Has tells whether the machine has what a case needs.
 	Has(need string) bool
+}
+
+// Peered is a Machine that has others beside it, for types whose acts need them.
+type Peered interface {
+	Peer(ctx context.Context, name string) (host.Host, error)
 }
 
 // Breaker is a Machine that can be broken: at its n-th operation from now,
@@ -37,14 +43,33 @@ func Memory(errorf func(format string, args ...any)) Machine {
 		m.Repository(uri, key)
 	}
 	m.Containerd(Images()...)
-	m.Cluster("k8s-node1")
 	return &memory{Machine: m}
 }
 
-type memory struct{ *hosttest.Machine }
+type memory struct {
+	*hosttest.Machine
+	plane *hosttest.Machine
+}
 
+// Has gives the machine a cluster where a case needs one, and only there: on
+// others kubeadm makes it.
 func (m *memory) Has(need string) bool {
-	return slices.Contains([]string{"systemd", "apt", "archive", "swap", "modules", "containerd", "cluster"}, need)
+	if need == "cluster" {
+		m.Cluster("k8s-node1")
+	}
+	return slices.Contains([]string{"systemd", "apt", "archive", "swap", "modules", "containerd", "kubeadm", "cluster"}, need)
+}
+
+// Peer is the control plane of a cluster, whatever its name.
+func (m *memory) Peer(ctx context.Context, _ string) (host.Host, error) {
+	if m.plane == nil {
+		m.plane = hosttest.New(hosttest.Named("plane"))
+		if err := m.plane.Found(ctx); err != nil {
+			return nil, err
+		}
+		m.Reaches(m.plane)
+	}
+	return m.plane.Host(), nil
 }
 
 func (m *memory) Break(n int, done bool, err error) {

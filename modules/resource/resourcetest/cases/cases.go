@@ -12,7 +12,7 @@ import (
 
 // All lists the cases of all types.
 func All() []resourcetest.Case {
-	return slices.Concat(files, system, packages, runtime, acts, clusters)
+	return slices.Concat(files, system, packages, runtime, acts, kubeadm, clusters)
 }
 
 // run prepares a machine with a command.

@@ -1,0 +1,125 @@
+package kubeadm
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/script"
+	"github.com/kplan/kplan/modules/resource"
+)
+
+var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
+
+// KubeadmControlPlane is the control plane of a Kubernetes cluster: API server,
+// controller manager, scheduler and etcd, made by kubeadm.
+//
+// kubeadm makes it of the configuration in a file of the machine, which is to be
+// there before, as are kubeadm, the kubelet and a container runtime. What was
+// cut off is gone on with. etcd's data and certificates of another cluster are
+// never written over. No token is left behind: a worker's is made when it joins.
+//
+// Where the configuration, a static pod or the kubelet's configuration is
+// changed afterwards, kubeadm writes all of them again. The version of a cluster
+// that is there cannot be changed so far, nor can there be more than one member.
+// Delete resets the machine: the cluster's data is gone then.
+//
+//	resource "kubeadm_control_plane" "main" {
+//	  on       = host.k8s-node1
+//	  config   = file.kubeadm.path
+//	  version  = "1.34.4"
+//	  members  = [host.k8s-node1]
+//	  endpoint = "10.0.2.15:6443"
+//	}
+type KubeadmControlPlane struct {
+	Config   string   `cty:"config" kplan:"required"`     // file with kubeadm's configuration
+	Version  string   `cty:"version" kplan:"required"`    // of Kubernetes, in full: 1.34.4
+	Members  []Member `cty:"members" kplan:"required"`    // the hosts of the control plane
+	Endpoint string   `cty:"endpoint" kplan:"required"`   // ADDRESS:PORT at which the API is reached
+	Intact   bool     `cty:"intact" kplan:"default=true"` // as kubeadm made it; true writes again what was changed
+	CAHash   *string  `cty:"ca_hash" kplan:"computed"`    // of the cluster's authority, as kubeadm join pins it
+}
+
+// Member is a host of a control plane.
+type Member struct {
+	Name    string `cty:"name"`
+	Address string `cty:"address"`
+}
+
+var (
+	versionForm  = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
+	endpointForm = regexp.MustCompile(`^[^\s:]+:[0-9]{1,5}$|^\[[0-9a-fA-F:]+\]:[0-9]{1,5}$`)
+	imageVersion = regexp.MustCompile(`(?m)^\s*image: \S+/kube-apiserver:v(\S+)$`)
+)
+
+// Validate implements resource.Validator.
+func (c KubeadmControlPlane) Validate(unknown func(string) bool) error {
+	switch {
+	case !unknown("version") && !versionForm.MatchString(c.Version):
+		return &resource.FieldError{Field: "version", Msg: fmt.Sprintf("%q is no version of Kubernetes. Write it in full, such as \"1.34.4\".", c.Version)}
+	case !unknown("endpoint") && !endpointForm.MatchString(c.Endpoint):
+		return &resource.FieldError{Field: "endpoint", Msg: fmt.Sprintf("%q is no endpoint. Write ADDRESS:PORT, such as \"10.0.2.15:6443\".", c.Endpoint)}
+	case !unknown("members") && len(c.Members) != 1:
+		return &resource.FieldError{Field: "members", Msg: fmt.Sprintf("A control plane has one member so far, not %d. Name one host.", len(c.Members))}
+	case !unknown("intact") && !c.Intact:
+		return &resource.FieldError{Field: "intact", Msg: "It is never wanted that somebody changes what kubeadm made. Leave intact out."}
+	}
+	return nil
+}
+
+// Claims implements resource.Claimer.
+func (c KubeadmControlPlane) Claims() []string { return []string{"kubernetes node"} }
+
+// Disrupts implements resource.Disrupter.
+func (c KubeadmControlPlane) Disrupts(prior *KubeadmControlPlane) []string {
+	if prior == nil {
+		return nil
+	}
+	return []string{"restarts the API server"}
+}
+
+// Read makes one call.
+func (c KubeadmControlPlane) Read(ctx context.Context, h host.Host) (*KubeadmControlPlane, error) {
+	pieces := append([]string{adminFile}, manifestFiles...)
+	m, err := look(ctx, h, append(pieces, c.Config)...)
+	if err != nil {
+		return nil, err
+	}
+	if there, err := m.standing(append(pieces, kubeletFile, caFile)...); !there || err != nil {
+		return nil, err
+	}
+	hash, err := m.caHash()
+	if err != nil {
+		return nil, err
+	}
+	got := c
+	got.Intact, got.CAHash = m.intact(), &hash
+	if f := m.files[apiserverFile]; f != nil {
+		if v := imageVersion.FindSubmatch(f.Content); v != nil {
+			got.Version = string(v[1])
+		}
+	}
+	return &got, nil
+}
+
+// Refuses implements resource.Refuser.
+func (c KubeadmControlPlane) Refuses(prior *KubeadmControlPlane) string {
+	if prior.Version != c.Version {
+		return fmt.Sprintf("The cluster runs Kubernetes %s, and changing the version of a cluster is not supported yet. Write version = %q.", prior.Version, prior.Version)
+	}
+	return ""
+}
+
+// Apply makes one call.
+func (c KubeadmControlPlane) Apply(ctx context.Context, h host.Host, prior *KubeadmControlPlane) error {
+	if prior == nil {
+		return detached(ctx, h, "make the control plane", script.KubeadmInit, nil, c.Config)
+	}
+	return detached(ctx, h, "write the control plane again", script.KubeadmRepair, nil, c.Config)
+}
+
+// Delete implements resource.Deleter.
+func (c KubeadmControlPlane) Delete(ctx context.Context, h host.Host) error {
+	return detached(ctx, h, "reset the machine", script.KubeadmReset, nil)
+}

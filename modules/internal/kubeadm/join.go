@@ -1,0 +1,192 @@
+package kubeadm
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/script"
+	"github.com/kplan/kplan/modules/resource"
+)
+
+var join = resource.Define[KubeadmJoin]("kubeadm_join")
+
+// KubeadmJoin makes the machine a worker of a cluster, by kubeadm.
+//
+// The control plane mints a token right before, which lives for fifteen minutes
+// at most, is on no command line, is recorded nowhere, and is taken away
+// afterwards; the cluster's authority is pinned. A node of the same name that is
+// another machine is not pushed aside. A kubelet whose configuration was changed
+// gets the cluster's again. Delete drains the node, takes it out of the cluster
+// and resets the machine.
+//
+//	resource "kubeadm_join" "worker" {
+//	  on      = role.worker
+//	  cluster = all.kubeadm_control_plane.main
+//	}
+type KubeadmJoin struct {
+	Cluster map[string]Cluster `cty:"cluster" kplan:"required"`    // the control plane, by host: all.kubeadm_control_plane.main
+	Intact  bool               `cty:"intact" kplan:"default=true"` // as kubeadm made it; true writes again what was changed
+	Node    *string            `cty:"node" kplan:"computed"`       // its name in the cluster
+}
+
+// Cluster is what a join needs of a control plane.
+type Cluster struct {
+	Endpoint *string `cty:"endpoint"`
+	CAHash   *string `cty:"ca_hash"`
+}
+
+const (
+	hostNameNow = "/proc/sys/kernel/hostname"
+	machineFile = "/etc/machine-id"
+)
+
+// Validate implements resource.Validator.
+func (j KubeadmJoin) Validate(unknown func(string) bool) error {
+	switch {
+	case !unknown("cluster") && len(j.Cluster) == 0:
+		return &resource.FieldError{Field: "cluster", Msg: "There is no control plane to join. Write cluster = all.kubeadm_control_plane.NAME."}
+	case !unknown("intact") && !j.Intact:
+		return &resource.FieldError{Field: "intact", Msg: "It is never wanted that somebody changes what kubeadm made. Leave intact out."}
+	}
+	return nil
+}
+
+// Claims implements resource.Claimer.
+func (j KubeadmJoin) Claims() []string { return []string{"kubernetes node"} }
+
+// Disrupts implements resource.Disrupter.
+func (j KubeadmJoin) Disrupts(prior *KubeadmJoin) []string {
+	if prior == nil {
+		return nil
+	}
+	return []string{"restarts the kubelet"}
+}
+
+// Peers implements resource.Peerer: one host of the control plane.
+func (j KubeadmJoin) Peers() []string {
+	names := slices.Sorted(maps.Keys(j.Cluster))
+	return names[:min(len(names), 1)]
+}
+
+// Read makes one call. The machine is of the cluster whose authority it has.
+func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error) {
+	m, err := look(ctx, h, hostNameNow)
+	if err != nil {
+		return nil, err
+	}
+	if there, err := m.standing(kubeletFile, caFile, kubeletConfigFile); !there || err != nil {
+		return nil, err
+	}
+	hash, err := m.caHash()
+	if err != nil {
+		return nil, err
+	}
+	got := &KubeadmJoin{Intact: m.intact(), Cluster: map[string]Cluster{}}
+	for name, c := range j.Cluster {
+		if c.CAHash != nil && *c.CAHash != hash {
+			c.CAHash = &hash
+		}
+		got.Cluster[name] = c
+	}
+	if f := m.files[hostNameNow]; f != nil {
+		name := strings.TrimSpace(string(f.Content))
+		got.Node = &name
+	}
+	return got, nil
+}
+
+// Refuses implements resource.Refuser.
+func (j KubeadmJoin) Refuses(prior *KubeadmJoin) string {
+	for name, c := range j.Cluster {
+		if was := prior.Cluster[name]; c.CAHash != nil && was.CAHash != nil && *was.CAHash != *c.CAHash {
+			return fmt.Sprintf("The machine is of another cluster than that of host %s. Take it out of that one first: `kubeadm reset` on the machine.", name)
+		}
+	}
+	return ""
+}
+
+// Apply makes two calls at home and up to five on the control plane.
+func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin) error {
+	if prior != nil {
+		return detached(ctx, h, "write the kubelet's configuration again", script.KubeadmRejoin, nil)
+	}
+	at := j.Peers()[0]
+	cluster := j.Cluster[at]
+	if cluster.Endpoint == nil || cluster.CAHash == nil {
+		return fmt.Errorf("nothing is known of the control plane on host %s", at)
+	}
+	plane, err := host.Peer(ctx, at)
+	if err != nil {
+		return err
+	}
+	found, err := host.Read(ctx, h, hostNameNow, machineFile)
+	if err != nil {
+		return err
+	}
+	name, machine := text(found[0]), text(found[1])
+	switch id, err := machineOf(ctx, plane, name); {
+	case err != nil:
+		return err
+	case id != "" && id != machine:
+		return fmt.Errorf("the cluster has a node %s already, and it is another machine (%s). Give this one another name, or take that node out of the cluster first", name, id)
+	}
+	token, err := mint(ctx, plane, name)
+	if err != nil {
+		return err
+	}
+	err = detached(ctx, h, "join the cluster", script.KubeadmJoin, joinConfig(token, *cluster.Endpoint, *cluster.CAHash, name), name)
+	if revoked := revoke(ctx, plane, name); err == nil {
+		err = revoked
+	}
+	return err
+}
+
+// Delete implements resource.Deleter.
+func (j KubeadmJoin) Delete(ctx context.Context, h host.Host) error {
+	found, err := host.Read(ctx, h, hostNameNow)
+	if err != nil {
+		return err
+	}
+	plane, err := host.Peer(ctx, j.Peers()[0])
+	if err != nil {
+		return err
+	}
+	name := text(found[0])
+	id, err := machineOf(ctx, plane, name)
+	if err != nil {
+		return err
+	}
+	if id != "" {
+		for _, args := range [][]string{
+			{"drain", name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=300s"},
+			{"delete", "node", name, "--ignore-not-found"},
+		} {
+			act := kubectl(args...)
+			act.Detached = true
+			if _, err := plane.Do(ctx, act); err != nil {
+				return err
+			}
+		}
+	}
+	return detached(ctx, h, "reset the machine", script.KubeadmReset, nil)
+}
+
+// joinConfig is kubeadm's configuration for a join, in the version that
+// kubeadm 1.31 and later read (kubeadm.k8s.io/v1beta4).
+func joinConfig(token, endpoint, hash, name string) []byte {
+	return fmt.Appendf(nil, `apiVersion: kubeadm.k8s.io/v1beta4
+kind: JoinConfiguration
+discovery:
+  bootstrapToken:
+    apiServerEndpoint: %q
+    token: %q
+    caCertHashes: [%q]
+nodeRegistration:
+  name: %q
+  criSocket: unix:///run/containerd/containerd.sock
+`, endpoint, token, hash, name)
+}

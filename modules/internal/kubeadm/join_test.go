@@ -1,0 +1,175 @@
+package kubeadm
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/host/hosttest"
+)
+
+const configFile = "/etc/kubernetes/kubeadm.yaml"
+
+// worlds is a control plane that stands, a bare machine, and the context of an
+// act on the second.
+func worlds(t *testing.T) (ctx context.Context, plane, worker *hosttest.Machine) {
+	t.Helper()
+	plane = hosttest.New(hosttest.Named("plane"), hosttest.Report(t.Errorf))
+	plane.Put(configFile, "kubernetesVersion: v1.34.4\n")
+	if err := controlPlaneWanted().Apply(t.Context(), plane.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	worker = hosttest.New(hosttest.Named("worker"), hosttest.Report(t.Errorf))
+	worker.Reaches(plane)
+	return host.WithPeers(t.Context(), func(context.Context, string) (host.Host, error) { return plane.Host(), nil }), plane, worker
+}
+
+func controlPlaneWanted() KubeadmControlPlane {
+	return KubeadmControlPlane{Config: configFile, Version: "1.34.4", Endpoint: "10.0.2.15:6443", Intact: true}
+}
+
+func joinWanted() KubeadmJoin {
+	endpoint, hash := "10.0.2.15:6443", hosttest.AuthorityHash
+	return KubeadmJoin{Intact: true, Cluster: map[string]Cluster{"plane": {&endpoint, &hash}}}
+}
+
+// No token is left, whatever becomes of the join, and none stands in a command
+// line or a file.
+func TestTokensGo(t *testing.T) {
+	for name, spoil := range map[string]func(*KubeadmJoin, *hosttest.Machine){
+		"it joins": func(*KubeadmJoin, *hosttest.Machine) {},
+		"it fails": func(_ *KubeadmJoin, w *hosttest.Machine) { w.Reaches(nil) },
+		"it is another cluster's": func(j *KubeadmJoin, _ *hosttest.Machine) {
+			other := "sha256:" + strings.Repeat("0", 64)
+			c := j.Cluster["plane"]
+			c.CAHash = &other
+			j.Cluster["plane"] = c
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, plane, worker := worlds(t)
+			want := joinWanted()
+			spoil(&want, worker)
+			err := want.Apply(ctx, worker.Host(), nil)
+			if (err == nil) != (name == "it joins") {
+				t.Errorf("error: %v", err)
+			}
+			if left := plane.Tokens(); len(left) != 0 {
+				t.Errorf("tokens left: %v", left)
+			}
+			for _, m := range []*hosttest.Machine{plane, worker} {
+				for _, a := range m.Acts() {
+					if run, ok := a.Op.(host.Run); ok && strings.Contains(strings.Join(run.Argv, " "), ".0123456789abcdef") {
+						t.Errorf("a token on a command line: %q", run.Argv)
+					}
+				}
+			}
+		})
+	}
+}
+
+// A token that a killed run left is taken away by the next join of the machine.
+func TestALeftTokenGoes(t *testing.T) {
+	ctx, plane, worker := worlds(t)
+	if _, err := mint(ctx, plane.Host(), "worker"); err != nil {
+		t.Fatal(err)
+	}
+	if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil || len(plane.Tokens()) != 0 {
+		t.Errorf("error %v, tokens %v", err, plane.Tokens())
+	}
+}
+
+func TestANodeOfTheSameNameIsNotPushedAside(t *testing.T) {
+	ctx, plane, worker := worlds(t)
+	if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	other := hosttest.New(hosttest.Named("other"), hosttest.Report(t.Errorf))
+	other.Put("/proc/sys/kernel/hostname", "worker\n")
+	other.Reaches(plane)
+	err := joinWanted().Apply(ctx, other.Host(), nil)
+	if err == nil || !strings.Contains(err.Error(), "it is another machine") || len(other.Acts()) != 0 || len(plane.Tokens()) != 0 {
+		t.Errorf("error %v, %d acts, tokens %v", err, len(other.Acts()), plane.Tokens())
+	}
+}
+
+func TestAWorkerLeaves(t *testing.T) {
+	ctx, plane, worker := worlds(t)
+	if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := joinWanted().Delete(ctx, worker.Host()); err != nil || strings.Join(plane.Nodes(), " ") != "plane" {
+		t.Errorf("error %v, nodes %v", err, plane.Nodes())
+	}
+	if got, err := joinWanted().Read(ctx, worker.Reader()); err != nil || got != nil {
+		t.Errorf("it reads as %+v, %v", got, err)
+	}
+}
+
+// What was changed behind kplan's back shows, and is written again.
+func TestIntact(t *testing.T) {
+	ctx, plane, worker := worlds(t)
+	if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	for _, path := range append(manifestFiles, kubeletConfigFile, configFile) {
+		plane.Put(path, plane.Content(path)+"# by hand\n")
+		got, err := controlPlaneWanted().Read(ctx, plane.Reader())
+		if err != nil || got == nil || got.Intact {
+			t.Fatalf("%s changed: %+v, %v", path, got, err)
+		}
+		if err := controlPlaneWanted().Apply(ctx, plane.Host(), got); err != nil {
+			t.Fatal(err)
+		}
+		if got, err = controlPlaneWanted().Read(ctx, plane.Reader()); err != nil || !got.Intact {
+			t.Errorf("%s written again: %+v, %v", path, got, err)
+		}
+	}
+	worker.Put(kubeletConfigFile, "by hand\n")
+	got, err := joinWanted().Read(ctx, worker.Reader())
+	if err != nil || got == nil || got.Intact {
+		t.Fatalf("%+v, %v", got, err)
+	}
+	if err := joinWanted().Apply(ctx, worker.Host(), got); err != nil {
+		t.Fatal(err)
+	}
+	if got, err = joinWanted().Read(ctx, worker.Reader()); err != nil || !got.Intact {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+// What was cut off is gone on with; what others left is not touched.
+func TestHalfMade(t *testing.T) {
+	want := controlPlaneWanted()
+	m := hosttest.New(hosttest.Named("plane"), hosttest.Report(t.Errorf))
+	m.Put(configFile, "kubernetesVersion: v1.34.4\n")
+	m.Put(caFile, "foreign\n")
+	if _, err := want.Read(t.Context(), m.Reader()); err == nil || !strings.Contains(err.Error(), "kubeadm reset") {
+		t.Errorf("reading what others left: %v", err)
+	}
+	if err := want.Apply(t.Context(), m.Host(), nil); err == nil || m.Content(caFile) != "foreign\n" {
+		t.Errorf("over what others left: %v", err)
+	}
+	m.Put(begunFile, "")
+	if got, err := want.Read(t.Context(), m.Reader()); err != nil || got != nil {
+		t.Errorf("reading what was cut off: %+v, %v", got, err)
+	}
+	if err := want.Apply(t.Context(), m.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := want.Read(t.Context(), m.Reader()); err != nil || got == nil || *got.CAHash != hosttest.AuthorityHash {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestAVersionDoesNotChange(t *testing.T) {
+	want, prior := controlPlaneWanted(), controlPlaneWanted()
+	if reason := want.Refuses(&prior); reason != "" {
+		t.Errorf("refused: %s", reason)
+	}
+	want.Version = "1.34.5"
+	if reason := want.Refuses(&prior); !strings.Contains(reason, `Write version = "1.34.4"`) {
+		t.Errorf("reason: %q", reason)
+	}
+}

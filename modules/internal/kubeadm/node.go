@@ -1,0 +1,160 @@
+package kubeadm
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"crypto/x509"
+	"encoding/hex"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/kplan/kplan/modules/host"
+)
+
+// What kubeadm makes of a machine, and, beside it, what kplan remembers of
+// that: see package script.
+const (
+	begunFile         = "/etc/kubernetes/kplan.begun"
+	sumsFile          = "/etc/kubernetes/kplan.sums"
+	adminFile         = "/etc/kubernetes/admin.conf"
+	kubeletFile       = "/etc/kubernetes/kubelet.conf"
+	kubeletConfigFile = "/var/lib/kubelet/config.yaml"
+	caFile            = "/etc/kubernetes/pki/ca.crt"
+	apiserverFile     = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+)
+
+// manifestFiles are the static pods of a control plane.
+var manifestFiles = []string{
+	apiserverFile,
+	"/etc/kubernetes/manifests/kube-controller-manager.yaml",
+	"/etc/kubernetes/manifests/kube-scheduler.yaml",
+	"/etc/kubernetes/manifests/etcd.yaml",
+}
+
+// made is what kubeadm left on a machine.
+type made struct {
+	files map[string]*host.File // by path; nil for what is not there
+	begun bool                  // and not ended
+}
+
+// look reads files of kubeadm's, with kplan's own, in one call. Of those with
+// keys in them, it reads the digest only.
+func look(ctx context.Context, h host.Host, paths ...string) (made, error) {
+	all := append([]string{begunFile, sumsFile, caFile, kubeletFile, kubeletConfigFile}, paths...)
+	ops := make([]host.Op, len(all))
+	for i, p := range all {
+		read := host.ReadFile{Path: p}
+		if p == adminFile || p == kubeletFile {
+			read.Limit = 1
+		}
+		ops[i] = read
+	}
+	res, err := h.Do(ctx, ops...)
+	if err != nil {
+		return made{}, err
+	}
+	m := made{files: map[string]*host.File{}}
+	for i, p := range all {
+		m.files[p] = res[i].File
+	}
+	m.begun = m.files[begunFile] != nil
+	return m, nil
+}
+
+// intact reports whether the files that kplan noted the digests of are as they
+// were then. Where it noted none, nothing can be said against them.
+func (m made) intact() bool {
+	sums := m.files[sumsFile]
+	if sums == nil {
+		return true
+	}
+	for line := range strings.Lines(string(sums.Content)) {
+		sum, path, _ := strings.Cut(strings.TrimSpace(line), "  ")
+		if f, read := m.files[path]; read && digest(f) != sum {
+			return false
+		}
+	}
+	return true
+}
+
+func digest(f *host.File) string {
+	switch {
+	case f == nil:
+		return ""
+	case f.SHA256 != "":
+		return f.SHA256
+	}
+	sum := sha256.Sum256(f.Content)
+	return hex.EncodeToString(sum[:])
+}
+
+// caHash is the hash of the cluster's authority that joins pin, in the form of
+// kubeadm: of the certificate's public key.
+func (m made) caHash() (string, error) {
+	f := m.files[caFile]
+	if f == nil {
+		return "", errors.New("the machine has no " + caFile)
+	}
+	block, _ := pem.Decode(f.Content)
+	if block == nil {
+		return "", errors.New(caFile + " on the machine holds no certificate")
+	}
+	cert, err := x509.ParseCertificate(block.Bytes)
+	if err != nil {
+		return "", fmt.Errorf("%s on the machine holds no certificate: %w", caFile, err)
+	}
+	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
+	return "sha256:" + hex.EncodeToString(sum[:]), nil
+}
+
+// standing reports whether all of paths are there; where only some are, and
+// kplan has not begun to make them, that is an error.
+func (m made) standing(paths ...string) (bool, error) {
+	if m.begun {
+		return false, nil
+	}
+	var there, not []string
+	for _, p := range paths {
+		if m.files[p] != nil {
+			there = append(there, p)
+		} else {
+			not = append(not, p)
+		}
+	}
+	if len(there) == 0 {
+		return false, nil
+	}
+	if len(not) > 0 && !slices.ContainsFunc(not, func(p string) bool { return slices.Contains(manifestFiles, p) && m.files[sumsFile] != nil }) {
+		return false, fmt.Errorf("a cluster was left half made here: %s is there and %s is not. Look at what it is; `kubeadm reset` on the machine takes it away", there[0], not[0])
+	}
+	return true, nil
+}
+
+func text(f *host.File) string {
+	if f == nil {
+		return ""
+	}
+	return strings.TrimSpace(string(f.Content))
+}
+
+// detached runs a script of package script, which may take minutes.
+func detached(ctx context.Context, h host.Host, what, text string, stdin []byte, args ...string) error {
+	_, err := h.Do(ctx, host.Run{Argv: append([]string{"/bin/sh", "-c", text, "kplan"}, args...), Stdin: stdin, Detached: true})
+	if exit, ok := errors.AsType[*host.ExitError](err); ok {
+		err = &host.ExitError{Argv: []string{"kubeadm"}, Output: exit.Output}
+	}
+	if err != nil {
+		return fmt.Errorf("cannot %s: %w", what, err)
+	}
+	return nil
+}
+
+// lastLine is the last line of a command's output.
+func lastLine(out []byte) string {
+	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
+	return string(lines[len(lines)-1])
+}

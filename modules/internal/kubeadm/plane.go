@@ -1,0 +1,77 @@
+package kubeadm
+
+import (
+	"context"
+	"errors"
+	"regexp"
+	"strings"
+
+	"github.com/kplan/kplan/modules/host"
+)
+
+// This file is what a join does on the machine of a control plane.
+
+// tokenLife is how long a token lives where nobody takes it away.
+const tokenLife = "15m"
+
+var tokenForm = regexp.MustCompile(`^[a-z0-9]{6}\.[a-z0-9]{16}$`)
+
+// kubectl speaks to the API of the machine's own control plane.
+func kubectl(args ...string) host.Run {
+	return host.Run{Argv: append([]string{"kubectl", "--kubeconfig=" + adminFile, "--cache-dir=/dev/null"}, args...)}
+}
+
+// machineOf is the machine-id of the node called name; "" where there is none.
+func machineOf(ctx context.Context, plane host.Host, name string) (string, error) {
+	get := kubectl("get", "node", name, "--ignore-not-found", "-o", "jsonpath={.status.nodeInfo.machineID}")
+	res, err := plane.Do(ctx, host.Query{Argv: get.Argv})
+	if err != nil {
+		return "", err
+	}
+	return strings.TrimSpace(string(res[0].Output.Stdout)), nil
+}
+
+// purpose begins the description of the tokens that kplan mints.
+func purpose(name string) string { return "kplan: " + name + " joins" }
+
+// mint makes a token for the machine called name; one that an earlier try left
+// behind is taken away.
+func mint(ctx context.Context, plane host.Host, name string) (string, error) {
+	if err := revoke(ctx, plane, name); err != nil {
+		return "", err
+	}
+	res, err := plane.Do(ctx, host.Run{Argv: []string{
+		"kubeadm", "token", "create", "--kubeconfig=" + adminFile, "--ttl=" + tokenLife, "--description=" + purpose(name),
+	}})
+	if err != nil {
+		return "", err
+	}
+	token := lastLine(res[0].Output.Stdout)
+	if !tokenForm.MatchString(token) {
+		return "", errors.New("kubeadm token create gave no token")
+	}
+	return token, nil
+}
+
+// revoke takes the tokens away that were minted for the machine called name.
+// Only their ids, which are no secret, are on a command line.
+func revoke(ctx context.Context, plane host.Host, name string) error {
+	res, err := plane.Do(ctx, host.Query{Argv: []string{
+		"kubeadm", "token", "list", "--kubeconfig=" + adminFile, "-o", `jsonpath={.token} {.description}{"\n"}`,
+	}})
+	if err != nil {
+		return err
+	}
+	var ops []host.Op
+	for line := range strings.Lines(string(res[0].Output.Stdout)) {
+		token, what, _ := strings.Cut(strings.TrimSpace(line), " ")
+		if id, _, ok := strings.Cut(token, "."); ok && what == purpose(name) {
+			ops = append(ops, host.Run{Argv: []string{"kubeadm", "token", "delete", "--kubeconfig=" + adminFile, id}})
+		}
+	}
+	if len(ops) == 0 {
+		return nil
+	}
+	_, err = plane.Do(ctx, ops...)
+	return err
+}

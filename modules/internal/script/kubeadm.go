@@ -1,0 +1,119 @@
+package script
+
+// What kubeadm makes of a machine, and what kplan remembers of it there:
+// kubeadmBegun stands while it is made, so that what was cut off is gone on
+// with; kubeadmSums holds the digests of what was made, so that a change shows.
+const kubeadmFiles = `
+set -e
+export KUBECONFIG=/etc/kubernetes/admin.conf
+begun=/etc/kubernetes/kplan.begun sums=/etc/kubernetes/kplan.sums
+
+# begin FILE...: false where an earlier run had begun. A FILE that is there
+# otherwise is somebody else's.
+begin() {
+	[ ! -e "$begun" ] || return 0
+	for f; do
+		[ ! -e "$f" ] || {
+			printf '%s is there, left by another cluster: look at what it is, then take it away with kubeadm reset\n' "$f" >&2
+			exit 1
+		}
+	done
+	mkdir -p /etc/kubernetes
+	: >"$begun"
+	sync /etc/kubernetes
+	return 1
+}
+
+# finish FILE...: their digests, then the end.
+finish() {
+	sha256sum -- "$@" >"$sums.new"
+	sync "$sums.new"
+	mv -f "$sums.new" "$sums"
+	rm -f "$begun"
+	sync /etc/kubernetes
+}
+
+manifests() { printf '/etc/kubernetes/manifests/%s.yaml ' kube-apiserver kube-controller-manager kube-scheduler etcd; }
+
+# answers: waits until the API server of this machine says that it is ready.
+answers() {
+	tries=0
+	until kubectl get --raw /readyz >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 240 ] || { kubectl get --raw /readyz; exit 1; }
+		sleep 1
+	done
+}
+`
+
+// KubeadmInit makes the first control plane of a cluster from the configuration
+// in the file that is its argument. kubeadm keeps the certificates and
+// kubeconfigs that are there, so what was cut off is gone on with by the same
+// command, without the checks that its own work would fail. The token that
+// kubeadm makes for joining is taken away.
+const KubeadmInit = kubeadmFiles + `
+again=
+if begin $(manifests) /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member; then
+	again=Port-6443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380,DirAvailable--var-lib-etcd
+	for m in $(manifests); do again=$again,FileAvailable--etc-kubernetes-manifests-${m##*/}; done
+	again=--ignore-preflight-errors=$again
+fi
+kubeadm init --config "$1" --skip-token-print $again </dev/null
+for token in $(kubeadm token list -o jsonpath='{.token}{"\n"}'); do
+	kubeadm token delete "${token%%.*}"
+done
+finish "$1" $(manifests) /var/lib/kubelet/config.yaml
+`
+
+// KubeadmRepair writes again what kubeadm made of the configuration in the file
+// that is its argument, and waits until the API server answers.
+const KubeadmRepair = kubeadmFiles + `
+kubeadm init phase etcd local --config "$1" </dev/null
+kubeadm init phase control-plane all --config "$1" </dev/null
+kubeadm init phase kubelet-start --config "$1" </dev/null
+answers
+kubeadm init phase upload-config all --config "$1" </dev/null
+finish "$1" $(manifests) /var/lib/kubelet/config.yaml
+`
+
+// KubeadmJoin makes the machine a worker, from the configuration on its standard
+// input. Its argument is the node's name: a join that was cut off and had come
+// through is not made again, which kubeadm would refuse.
+const KubeadmJoin = kubeadmFiles + `
+export KUBECONFIG=/etc/kubernetes/kubelet.conf
+again=
+if begin /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt; then
+	again=--ignore-preflight-errors=Port-10250,FileAvailable--etc-kubernetes-kubelet.conf,FileAvailable--etc-kubernetes-bootstrap-kubelet.conf,FileAvailable--etc-kubernetes-pki-ca.crt
+fi
+if [ -z "$again" ] || ! kubectl get node "$1" >/dev/null 2>&1; then
+	umask 077
+	config=$(mktemp -p /run/kplan)
+	trap 'rm -f "$config"' EXIT
+	cat >"$config"
+	umask 022
+	kubeadm join --config "$config" $again </dev/null
+fi
+finish /var/lib/kubelet/config.yaml
+`
+
+// KubeadmRejoin writes the configuration of a worker's kubelet again, as the
+// cluster has it.
+const KubeadmRejoin = kubeadmFiles + `
+export KUBECONFIG=/etc/kubernetes/kubelet.conf
+kubeadm upgrade node phase kubelet-config </dev/null
+systemctl restart kubelet
+finish /var/lib/kubelet/config.yaml
+`
+
+// KubeadmReset takes away what kubeadm and the pod network made. The directory
+// /etc/cni/net.d stays, which containerd watches.
+const KubeadmReset = kubeadmFiles + `
+kubeadm reset --force </dev/null
+rm -f /etc/cni/net.d/*
+for link in cni0 flannel.1; do ip link delete "$link" 2>/dev/null || :; done
+for tables in iptables ip6tables; do
+	command -v "$tables-save" >/dev/null || continue
+	"$tables-save" | grep -v -e KUBE- -e FLANNEL -e CNI- | "$tables-restore"
+done
+rm -f "$sums" "$begun"
+`
