@@ -22,6 +22,7 @@ import (
 	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/modules"
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/std"
 	"github.com/kplan/kplan/state"
 	"github.com/kplan/kplan/state/local"
 )
@@ -148,7 +149,7 @@ func (a *app) options() dsl.Options {
 	}
 	return dsl.Options{
 		Types: catalog(), Vars: a.common.vars, VarFiles: files, Env: a.env.Environ,
-		Version: Version, Facts: factNames(),
+		Version: Version, Facts: factNames(), Embedded: std.Modules,
 	}
 }
 

@@ -30,7 +30,7 @@ func commands() []command {
 		showCommand(), graphCommand(),
 		stateListCommand(), stateShowCommand(), stateRmCommand(), statePullCommand(), stateHistoryCommand(), stateRepairCommand(), unlockCommand(),
 		hostsListCommand(), hostsPingCommand(), hostsScanCommand(), hostsFactsCommand(), hostsAcceptCommand(),
-		explainCommand(), outputCommand(), versionCommand(), completionCommand(),
+		explainCommand(), modulesListCommand(), modulesShowCommand(), modulesExportCommand(), outputCommand(), versionCommand(), completionCommand(),
 	}
 }
 

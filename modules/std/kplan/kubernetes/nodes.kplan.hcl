@@ -1,0 +1,89 @@
+# What every node needs before kubeadm: names, no swap, the kernel's settings,
+# a container runtime, and the packages at one version.
+
+locals {
+  nodes = concat(var.control_plane, var.workers)
+  minor = join(".", slice(split(".", var.kubernetes_version), 0, 2))
+}
+
+resource "hostname" "node" {
+  on   = local.nodes
+  name = each.host.name
+}
+
+resource "hosts_file" "nodes" {
+  on      = local.nodes
+  entries = { for n in local.nodes : n.address => [n.name] }
+}
+
+resource "swap" "off" {
+  on      = local.nodes
+  enabled = false
+}
+
+resource "kernel_module" "node" {
+  for_each = toset(["br_netfilter", "overlay"])
+  on       = local.nodes
+  name     = each.key
+  loaded   = true
+}
+
+resource "sysctl" "node" {
+  for_each = toset([
+    "net.bridge.bridge-nf-call-ip6tables",
+    "net.bridge.bridge-nf-call-iptables",
+    "net.ipv4.ip_forward",
+  ])
+  on         = local.nodes
+  key        = each.key
+  value      = "1"
+  depends_on = [kernel_module.node]
+}
+
+resource "package" "tools" {
+  for_each = toset(["conntrack", "containerd", "ebtables", "ethtool", "iptables", "socat"])
+  on       = local.nodes
+  name     = each.key
+}
+
+resource "containerd" "node" {
+  on                     = local.nodes
+  version                = var.container_runtime_version
+  sandbox_image          = "${var.image_repository}/pause:3.10.1"
+  registries             = var.registry_mirrors
+  restrict_oom_score_adj = var.restrict_oom_score_adj
+  depends_on             = [package.tools]
+}
+
+resource "service" "containerd" {
+  on        = local.nodes
+  name      = "containerd"
+  enabled   = true
+  running   = true
+  on_change = [containerd.node]
+}
+
+resource "package_repository" "kubernetes" {
+  on     = local.nodes
+  name   = "kubernetes"
+  uri    = "${var.package_mirror}/core:/stable:/v${local.minor}/deb/"
+  suites = ["/"]
+  key    = var.package_key
+}
+
+resource "package" "kubernetes" {
+  for_each   = toset(["kubeadm", "kubectl", "kubelet"])
+  on         = local.nodes
+  name       = each.key
+  version    = "${var.kubernetes_version}-1.1"
+  hold       = true
+  depends_on = [package_repository.kubernetes, package.tools]
+}
+
+# It runs once kubeadm has configured it.
+resource "service" "kubelet" {
+  on         = local.nodes
+  name       = "kubelet"
+  enabled    = true
+  depends_on = [package.kubernetes]
+}

@@ -1,0 +1,100 @@
+# A Kubernetes cluster made by kubeadm: one control plane, and workers.
+
+variable "kubernetes_version" {
+  description = "The version of Kubernetes, in full."
+  type        = string
+  validation {
+    condition     = can(regex("^1\\.(3[1-6])\\.[0-9]+$", var.kubernetes_version))
+    error_message = "Write the full version, such as 1.34.4. Those from 1.31 to 1.36 are known."
+  }
+}
+
+variable "control_plane" {
+  description = "The host of the control plane."
+  type        = list(host)
+  validation {
+    condition     = length(var.control_plane) == 1
+    error_message = "The control plane is one host so far."
+  }
+}
+
+variable "workers" {
+  description = "The hosts that only run pods."
+  type        = list(host)
+  default     = []
+}
+
+variable "endpoint" {
+  description = "ADDRESS:PORT at which the API is reached; null for the address of the control plane."
+  type        = string
+  default     = null
+}
+
+variable "pod_cidr" {
+  description = "The range of the pods' addresses."
+  type        = string
+  default     = "10.244.0.0/16"
+}
+
+variable "service_cidr" {
+  description = "The range of the services' addresses."
+  type        = string
+  default     = "10.96.0.0/16"
+}
+
+variable "image_repository" {
+  description = "Where the control plane's images come from."
+  type        = string
+  default     = "registry.k8s.io"
+}
+
+variable "package_mirror" {
+  description = "Where the packages of Kubernetes come from, laid out as https://pkgs.k8s.io."
+  type        = string
+  default     = "https://pkgs.k8s.io"
+}
+
+variable "package_key" {
+  description = "The key that signs them: the content of their Release.key, reviewed with the spec."
+  type        = string
+}
+
+variable "registry_mirrors" {
+  description = "Mirrors of image registries, by the registry's name; _default stands for all others."
+  type        = map(list(string))
+  default     = {}
+}
+
+variable "container_runtime_version" {
+  description = "The version of containerd that is installed: 1.6 on Debian 12."
+  type        = string
+  default     = "1.6"
+}
+
+variable "restrict_oom_score_adj" {
+  description = "For nodes that may not make a process less likely to be killed, such as containers."
+  type        = bool
+  default     = null
+}
+
+variable "network" {
+  description = "The pod network: flannel, or none for one that is installed otherwise."
+  type        = string
+  default     = "flannel"
+  validation {
+    condition     = contains(["flannel", "none"], var.network)
+    error_message = "The network is flannel or none."
+  }
+}
+
+variable "kubelet" {
+  description = "What the kubelets' configuration says beside cgroupDriver (kubelet.config.k8s.io/v1beta1)."
+  type        = any
+  default     = {}
+}
+
+variable "kube_proxy" {
+  description = "What kube-proxy's configuration says (kubeproxy.config.k8s.io/v1alpha1)."
+  type        = any
+  default     = {}
+}
