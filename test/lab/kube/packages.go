@@ -10,13 +10,8 @@ import (
 var debian = []string{"containerd", "runc", "conntrack", "iptables", "ebtables", "ethtool", "socat", "ipset", "nftables"}
 
 // packages makes the two package repositories, and the tar of a small Debian for images, by a script that runs in a throw-away
-// copy of the system that the machines have.
+// copy of the system that the machines have. The lock of the lab is held.
 func (p *Payload) packages(ctx context.Context, site string) error {
-	unlock, err := p.lab.Lock()
-	if err != nil {
-		return err
-	}
-	defer unlock()
 	base, err := p.lab.Base(ctx, true)
 	if err != nil {
 		return err

@@ -101,8 +101,13 @@ func (p *Payload) Make(ctx context.Context, jobs int) error {
 	return p.clean()
 }
 
-// pack makes the site from the programs.
+// pack makes the site from the programs. For that minute nobody else uses the lab, whose tree of Debian it looks at.
 func (p *Payload) pack(ctx context.Context) error {
+	unlock, err := p.lab.Lock()
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	tmp := p.site + ".tmp"
 	if err := os.RemoveAll(tmp); err != nil {
 		return err
