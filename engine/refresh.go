@@ -340,7 +340,26 @@ func (d *derivation) readRecorded(ctx context.Context, h host.Host, i int, rec s
 	return r, nil
 }
 
+// managed is the value of actual, with what the spec does not set as it is
+// recorded.
+func (d *derivation) managed(i int, actual, known plans.Object) cty.Value {
+	if d.inst(i) == nil || !known.Exists() {
+		return actual.Value
+	}
+	attrs := actual.Value.AsValueMap()
+	for name, v := range attrs {
+		if !d.nodes[i].plain.GetAttr(name).IsNull() || !known.Value.Type().HasAttribute(name) {
+			continue
+		}
+		if was := known.Value.GetAttr(name); was.Type().Equals(v.Type()) {
+			attrs[name] = was
+		}
+	}
+	return cty.ObjectVal(attrs)
+}
+
 // drifted is what v is, where that is not what was recorded; nil where it is.
+// What the spec leaves open is as it was: nobody asks for it.
 func (d *derivation) drifted(i int, v cty.Value, rec state.Object) *plans.Object {
 	actual := d.object(i, v, union(d.nodes[i].secrets, rec.Secrets))
 	known := d.recordedAs(i, rec)
@@ -348,6 +367,7 @@ func (d *derivation) drifted(i int, v cty.Value, rec state.Object) *plans.Object
 		seen := maps.Clone(known.Secrets) // a reading without the secret in hand does not look at it
 		maps.Copy(seen, actual.Secrets)
 		actual.Secrets = seen
+		actual.Value = d.managed(i, actual, known)
 	}
 	if actual.Equal(known) {
 		return nil
