@@ -59,6 +59,9 @@ func (d *derivation) decide(i int) {
 	if reason := d.prevented(i, c); reason != "" {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: reason, at: blame(in, nil)}.diag())
 	}
+	if c.Action == plans.Update {
+		c.After = d.steady(i, c)
+	}
 	c.Origin = d.origin(i, c, rec, isRecorded)
 	if c.Action == plans.NoOp && !t.IsAct {
 		c.After = c.Before
@@ -67,6 +70,19 @@ func (d *derivation) decide(i int) {
 	if in.Block.Lifecycle.Postconditions > 0 {
 		d.diags = append(d.diags, in.Postconditions(scope{d, d.values, true}, d.seen(i))...)
 	}
+}
+
+// steady is what an update leaves, with what it cannot change as it was.
+func (d *derivation) steady(i int, c *plans.Change) plans.Object {
+	after := c.After
+	for _, a := range d.nodes[i].typ.Schema.Attributes {
+		if a.Stable && after.Open(a.Name) && c.Before.Exists() {
+			attrs := after.Value.AsValueMap()
+			attrs[a.Name] = c.Before.Value.GetAttr(a.Name)
+			after.Value = cty.ObjectVal(attrs)
+		}
+	}
+	return after
 }
 
 // evaluate fills wants and secrets of instance i; it reports whether that

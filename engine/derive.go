@@ -318,7 +318,7 @@ func visible(t *resource.Type, want, before cty.Value, action plans.Action) cty.
 		switch {
 		case known && !plain.IsNull():
 			attrs[a.Name] = w
-		case before == cty.NilVal || before.IsNull() || !known && action != plans.NoOp && action != plans.Refresh:
+		case before == cty.NilVal || before.IsNull() || !known && action != plans.NoOp && action != plans.Refresh && !(a.Stable && action == plans.Update):
 			attrs[a.Name] = cty.UnknownVal(a.Type).WithMarks(marks)
 		default:
 			attrs[a.Name] = before.GetAttr(a.Name).WithMarks(marks)

@@ -3,6 +3,7 @@ package engine_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -174,5 +175,54 @@ func TestTheOtherMachineIsFenced(t *testing.T) {
 func TestAStepReachesForAMachineThatThePlanDoesNotName(t *testing.T) {
 	if _, err := host.Peer(t.Context(), "a"); err == nil || errors.Is(err, host.ErrLost) {
 		t.Errorf("error: %v", err)
+	}
+}
+
+// deed is a type with a seal that is put on when it is made, and stays.
+type deed struct {
+	Text *string `cty:"text" kplan:"required"`
+	Seal *string `cty:"seal" kplan:"computed,stable"`
+	Size *string `cty:"size" kplan:"computed"`
+}
+
+func (d deed) Read(ctx context.Context, h host.Host) (*deed, error) {
+	f, err := host.Read(ctx, h, "/etc/deed", "/etc/seal")
+	if err != nil || f[0] == nil || f[1] == nil {
+		return nil, err
+	}
+	text, seal, size := string(f[0].Content), string(f[1].Content), fmt.Sprint(len(f[0].Content))
+	return &deed{Text: &text, Seal: &seal, Size: &size}, nil
+}
+
+func (d deed) Apply(ctx context.Context, h host.Host, prior *deed) error {
+	ops := []host.Op{host.WriteFile{Path: "/etc/deed", Content: []byte(*d.Text), Mode: 0o644}}
+	if prior == nil || *d.Text == "break the seal" {
+		ops = append(ops, host.WriteFile{Path: "/etc/seal", Content: []byte("seal of " + *d.Text), Mode: 0o644})
+	}
+	_, err := h.Do(ctx, ops...)
+	return err
+}
+
+// What an update cannot change is known in the plan, and others that use it do
+// not change; a type that changes it all the same is in error.
+func TestStableAttributes(t *testing.T) {
+	w := newWorld(t, "a")
+	w.types = modules.NewCatalog(append(modules.All(), resource.Define[deed]("deed"))...)
+	spec := func(text string) {
+		w.spec("resource \"deed\" \"d\" {\n  on = hosts\n  text = \"" + text + "\"\n}\n" +
+			"resource \"file\" \"seal\" {\n  on = hosts\n  path = \"/etc/copy\"\n  content = deed.d.seal\n}\n" +
+			"resource \"file\" \"size\" {\n  on = hosts\n  path = \"/etc/size\"\n  content = deed.d.size\n}\n")
+	}
+	spec("one")
+	w.apply()
+	w.wantSteps()
+	spec("other")
+	w.wantSteps("update deed.d@a", "update file.size@a")
+	w.apply()
+	w.wantSteps()
+	spec("break the seal")
+	_, diags := w.run(w.plan())
+	if !diags.HasErrors() || !strings.Contains(diags.Error(), "still differs after the step: seal") {
+		t.Errorf("diagnostics: %v", diags)
 	}
 }

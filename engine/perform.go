@@ -227,7 +227,7 @@ func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
 		return s.conclude(ctx, state.Result{Records: true, Object: s.kept(), Owes: s.owes()})
 	}
 	got := s.object(s.node, after, s.nodes[s.node].secrets)
-	wanted := s.object(s.node, s.ignored(s.node, s.want, s.found), s.nodes[s.node].secrets)
+	wanted := s.object(s.node, s.ignored(s.node, s.want, s.found), s.nodes[s.node].secrets).Filled(s.change.After)
 	if !wanted.Holds(got) {
 		if !got.Exists() {
 			return errors.New("it is not there after the step")

@@ -164,7 +164,7 @@ func (s *stepRun) evaluate() error {
 		}
 		now := s.object(s.node, plain, s.nodes[s.node].secrets)
 		for _, name := range plans.Differ(now, s.change.After) {
-			if !s.change.After.Open(name) {
+			if a, _ := t.Schema.Lookup(name); !computed(a) && !s.change.After.Open(name) {
 				return fmt.Errorf("the attribute %s was planned as another value than it has now; this is a bug in kplan", name)
 			}
 		}

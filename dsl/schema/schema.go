@@ -43,6 +43,7 @@ type Attribute struct {
 	Default   cty.Value // of Mode Default, or of an ID that has one
 	Sensitive bool      // always shown as (sensitive value), recorded as a keyed digest
 	Passing   bool      // computed, for judging at the moment of reading only: see Recorded
+	Stable    bool      // computed once, when the object is created: an update leaves it
 	Shell     bool      // a list of strings that a block may also write as one string, for /bin/sh
 	Field     string    // name of the struct field: where its documentation stands
 	index     int
@@ -62,7 +63,7 @@ type Schema struct {
 //
 // The tag kplan holds, comma-separated: one of id, required, computed or
 // default=VALUE (VALUE a bool, number or string, last in the tag),
-// sensitive, passing (of a computed attribute), and shell (of a list of
+// sensitive, passing and stable (of a computed attribute), and shell (of a list of
 // strings). With none of the first four the attribute is optional and its field
 // a pointer, slice or map. An id may have a default too:
 // `kplan:"id,default=/etc/hosts"`.
@@ -112,6 +113,8 @@ func attribute(t reflect.Type, f reflect.StructField) Attribute {
 			a.Sensitive = true
 		case word == "passing":
 			a.Passing = true
+		case word == "stable":
+			a.Stable = true
 		case word == "shell":
 			if !typ.Equals(cty.List(cty.String)) {
 				bug("is no list of strings, and has shell in its kplan tag")
@@ -134,8 +137,8 @@ func attribute(t reflect.Type, f reflect.StructField) Attribute {
 	if a.Mode == Optional && !nullable {
 		bug("is optional and cannot be null")
 	}
-	if a.Passing && a.Mode != Computed {
-		bug("is passing and not computed")
+	if (a.Passing || a.Stable) && a.Mode != Computed {
+		bug("is passing or stable and not computed")
 	}
 	return a
 }

@@ -65,6 +65,9 @@ func TestOfRefusesBugs(t *testing.T) {
 		"passing, not computed": reflect.TypeFor[struct {
 			A []string `cty:"a" kplan:"passing"`
 		}](),
+		"stable, not computed": reflect.TypeFor[struct {
+			A []string `cty:"a" kplan:"stable"`
+		}](),
 		"shell of a string": reflect.TypeFor[struct {
 			A string `cty:"a" kplan:"required,shell"`
 		}](),

@@ -33,12 +33,12 @@ var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
 //	  endpoint = "10.0.2.15:6443"
 //	}
 type KubeadmControlPlane struct {
-	Config   string   `cty:"config" kplan:"required"`     // file with kubeadm's configuration
-	Version  string   `cty:"version" kplan:"required"`    // of Kubernetes, in full: 1.34.4
-	Members  []Member `cty:"members" kplan:"required"`    // the hosts of the control plane
-	Endpoint string   `cty:"endpoint" kplan:"required"`   // ADDRESS:PORT at which the API is reached
-	Intact   bool     `cty:"intact" kplan:"default=true"` // as kubeadm made it; true writes again what was changed
-	CAHash   *string  `cty:"ca_hash" kplan:"computed"`    // of the cluster's authority, as kubeadm join pins it
+	Config   string   `cty:"config" kplan:"required"`         // file with kubeadm's configuration
+	Version  string   `cty:"version" kplan:"required"`        // of Kubernetes, in full: 1.34.4
+	Members  []Member `cty:"members" kplan:"required"`        // the hosts of the control plane
+	Endpoint string   `cty:"endpoint" kplan:"required"`       // ADDRESS:PORT at which the API is reached
+	Intact   bool     `cty:"intact" kplan:"default=true"`     // as kubeadm made it; true writes again what was changed
+	CAHash   *string  `cty:"ca_hash" kplan:"computed,stable"` // of the cluster's authority, as kubeadm join pins it
 }
 
 // Member is a host of a control plane.

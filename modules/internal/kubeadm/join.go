@@ -28,9 +28,9 @@ var join = resource.Define[KubeadmJoin]("kubeadm_join")
 //	  cluster = all.kubeadm_control_plane.main
 //	}
 type KubeadmJoin struct {
-	Cluster map[string]Cluster `cty:"cluster" kplan:"required"`    // the control plane, by host: all.kubeadm_control_plane.main
-	Intact  bool               `cty:"intact" kplan:"default=true"` // as kubeadm made it; true writes again what was changed
-	Node    *string            `cty:"node" kplan:"computed"`       // its name in the cluster
+	Cluster map[string]Cluster `cty:"cluster" kplan:"required"`     // the control plane, by host: all.kubeadm_control_plane.main
+	Intact  bool               `cty:"intact" kplan:"default=true"`  // as kubeadm made it; true writes again what was changed
+	Node    *string            `cty:"node" kplan:"computed,stable"` // its name in the cluster
 }
 
 // Cluster is what a join needs of a control plane.
