@@ -69,6 +69,35 @@ func TestPostconditions(t *testing.T) {
 	}
 }
 
+// All the conditions that do not hold are named, so that one run tells what to
+// mend.
+func TestEveryConditionThatDoesNotHoldIsNamed(t *testing.T) {
+	w := newWorld(t, "a")
+	w.machines["a"].Archive("daemon", "1.0")
+	w.spec(`
+resource "package" "daemon" {
+  on   = hosts
+  name = "daemon"
+  lifecycle {
+    postcondition {
+      condition     = self.installed_version == "2.0"
+      error_message = "it is not the second"
+    }
+    postcondition {
+      condition     = self.installed_version == "3.0"
+      error_message = "it is not the third"
+    }
+  }
+}
+`)
+	_, diags := w.run(w.plan())
+	for _, want := range []string{"t is not the second", "t is not the third"} {
+		if !strings.Contains(diags.Error(), want) {
+			t.Errorf("not told %q: %v", want, diags)
+		}
+	}
+}
+
 // What is known after apply is known also where somebody else was faster.
 func TestWhatIsAlreadyThereIsSeenByOthers(t *testing.T) {
 	w := newWorld(t, "a")

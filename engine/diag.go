@@ -103,6 +103,21 @@ func sentence(s string) string {
 	return s
 }
 
+// refusal is what the errors in diags say, without the warnings beside them;
+// nil where there is no error.
+func refusal(diags hcl.Diagnostics) error {
+	var details []string
+	for _, d := range diags {
+		if d.Severity == hcl.DiagError {
+			details = append(details, d.Detail)
+		}
+	}
+	if len(details) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(details, "\n\n"))
+}
+
 // cancelled reports whether err is the end of the run's context.
 func cancelled(ctx context.Context, err error) bool {
 	return ctx.Err() != nil && (errors.Is(err, context.Canceled) || errors.Is(err, ctx.Err()))

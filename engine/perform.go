@@ -253,10 +253,7 @@ func (s *stepRun) satisfied(actual cty.Value) error {
 	if t := s.nodes[s.node].typ; !t.IsAct {
 		s.final[s.node] = visible(t, s.ignored(s.node, s.final[s.node], plans.Object{Value: actual}), actual, plans.NoOp)
 	}
-	if diags := in.Postconditions(scope{s.derivation, s.final, false}, s.final[s.node]); diags.HasErrors() {
-		return errors.New(diags[0].Detail)
-	}
-	return nil
+	return refusal(in.Postconditions(scope{s.derivation, s.final, false}, s.final[s.node]))
 }
 
 func (s *stepRun) stillDiffers(want, got plans.Object) []string {

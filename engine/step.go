@@ -154,8 +154,8 @@ func (s *stepRun) evaluate() error {
 	want := s.nodes[s.node].want
 	if !known(t, want) {
 		v, diags := s.insts[s.node].Evaluate(scope{s.derivation, s.final, false})
-		if diags.HasErrors() {
-			return errors.New(diags[0].Detail)
+		if err := refusal(diags); err != nil {
+			return err
 		}
 		want = v
 		plain := unmarked(want)
@@ -172,8 +172,8 @@ func (s *stepRun) evaluate() error {
 			s.change.After = s.change.After.Filled(now)
 		}
 	}
-	if diags := s.insts[s.node].Preconditions(scope{s.derivation, s.final, false}); diags.HasErrors() {
-		return errors.New(diags[0].Detail)
+	if err := refusal(s.insts[s.node].Preconditions(scope{s.derivation, s.final, false})); err != nil {
+		return err
 	}
 	s.final[s.node] = want
 	s.want = unmarked(want)
