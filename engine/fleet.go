@@ -8,10 +8,10 @@ import (
 	"slices"
 	"strconv"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/engine/event"
 	"github.com/kplan/kplan/modules/host"
 )
@@ -33,8 +33,37 @@ type member struct {
 	contact *host.Contact
 	err     error       // why there is no session
 	fence   *host.Fence // this run's, once it stands on the machine
-	touched atomic.Bool // this run has changed the machine
+	acted   actors      // the steps of this run that may have changed the machine
 	peer    *peer       // for steps of other hosts; nil where the machine was not claimed
+}
+
+// actors are the steps that acted on one machine, however they ended, in the
+// order in which they began to. Those of other hosts act beside its own.
+type actors struct {
+	mu    sync.Mutex
+	steps []addr.Instance
+}
+
+func (a *actors) add(step addr.Instance) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if !slices.Contains(a.steps, step) {
+		a.steps = append(a.steps, step)
+	}
+}
+
+// all are the steps so far.
+func (a *actors) all() []addr.Instance {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return slices.Clone(a.steps)
+}
+
+// any reports whether there are any yet.
+func (a *actors) any() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return len(a.steps) > 0
 }
 
 // Unreachable is a machine that could not be reached, or whose answer was not

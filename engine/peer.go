@@ -91,7 +91,7 @@ func (p *peerHost) once(ctx context.Context, ops []host.Op) (res []host.Result, 
 	if !acts {
 		return res, session.Read(ctx, []reader{call})[0]
 	}
-	p.member.touched.Store(true)
+	p.member.acted.add(p.step.step.Addr)
 	err, _ = session.Act(ctx, p.id, p.member.peer.fence.Epoch, call, nil)
 	return res, err
 }

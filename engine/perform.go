@@ -132,7 +132,7 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 	}
 	wait := retry.Delay
 	for n := 1; ; n++ {
-		s.m.touched.Store(true)
+		s.m.acted.add(s.step.Addr)
 		ctx := host.WithPeers(ctx, s.peers(id))
 		err, readErr := s.m.link.Session.Act(ctx, id, s.now.Epoch, fn, back)
 		if err == nil {

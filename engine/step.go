@@ -120,7 +120,7 @@ func (s *stepRun) do(ctx context.Context) error {
 		}
 	}
 	r := s.nodes[s.node].reading
-	if s.m.touched.Load() {
+	if s.m.acted.any() {
 		if err := s.readAgain(ctx); err != nil {
 			return err
 		}
@@ -213,7 +213,7 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 	intent, id, left := s.remains()
 	sit := situation{
 		action: s.step.Action, strict: s.step.Strict, once: s.step.Once, isAct: t.IsAct,
-		touched: s.m.touched.Load(), left: left, over: s.concluded(s.node),
+		touched: s.m.acted.any(), left: left, over: s.concluded(s.node),
 	}
 	sit.object = s.likeness(r)
 	if s.refreshOnly() && sit.object == asBefore && !s.due() {
@@ -255,7 +255,7 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 		}
 		return err
 	case adjust:
-		s.end.Adjusted = s.adjustment()
+		s.end.Adjusted = s.adjustment(intent, left)
 	}
 	if left == unbegun {
 		// What that run sent may still come to the machine: the same id begins once.
@@ -350,28 +350,21 @@ func (s *stepRun) refreshes() bool {
 	return !t.IsAct && t.RefreshWord() != "" && !s.step.Action.Strict() && s.found.Exists() && s.due()
 }
 
-func (s *stepRun) adjustment() string {
+// adjustment says how the step differs from what was printed, and what on this
+// machine was before it: the run that it goes on from, or steps of this one.
+func (s *stepRun) adjustment(intent state.Intent, left remains) string {
 	was := "from another state than printed"
 	if s.step.Action == plans.Create && s.found.Exists() {
 		was = "updated instead of created"
 	} else if s.step.Action == plans.Update && !s.found.Exists() {
 		was = "created instead of updated"
 	}
-	return fmt.Sprintf("%s, after %s", was, strings.Join(s.before(), ", "))
-}
-
-// before are the steps of this run that changed the machine so far.
-func (s *stepRun) before() []string {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var names []string
-	for _, r := range s.report.Steps {
-		if r.Addr.Host == s.step.Addr.Host && r.Outcome == event.Done {
-			names = append(names, r.Addr.String())
-		}
+	var causes []string
+	if left != nothing {
+		causes = append(causes, fmt.Sprintf("run %s, which was cut off in it", intent.Run))
 	}
-	if len(names) > 3 {
-		names = names[len(names)-3:]
+	for _, a := range s.m.acted.all() {
+		causes = append(causes, a.String())
 	}
-	return names
+	return was + ", after " + strings.Join(causes, ", ")
 }
