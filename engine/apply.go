@@ -240,7 +240,7 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 		}
 		mu.Lock()
 		defer mu.Unlock()
-		p := problem{summary: "Cannot take over host " + m.host.Name, detail: sentence(err.Error()) + " Nothing was changed.", at: &m.host.Range}
+		p := problem{summary: "Cannot take over host " + m.host.Name, detail: r.hider.hide(sentence(err.Error())) + " Nothing was changed.", at: &m.host.Range}
 		if errors.Is(err, host.ErrFenced) {
 			p.code = CodeLocked
 		}

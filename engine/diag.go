@@ -73,9 +73,10 @@ func explain(err error) string {
 }
 
 func commandOutput(exit *host.ExitError) string {
-	out := tail(exit.Output.Stderr, 20)
+	stdout, stderr := exit.Output.Shown()
+	out := tail(stderr, 20)
 	if out == "" {
-		out = tail(exit.Output.Stdout, 20)
+		out = tail(stdout, 20)
 	}
 	if strings.Count(out, "\n") == 0 {
 		return ""

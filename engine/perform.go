@@ -339,7 +339,8 @@ func (s *stepRun) failed(ctx context.Context, err error) {
 	}
 	var exit *host.ExitError
 	if errors.As(err, &exit) {
-		s.end.Output = tail(exit.Output.Stderr, 20)
+		_, stderr := exit.Output.Shown()
+		s.end.Output = tail(stderr, 20)
 	}
 	s.mu.Lock()
 	broken := s.fatal != nil

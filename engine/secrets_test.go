@@ -117,6 +117,37 @@ resource "exec" "x" {
 	}
 }
 
+// Output is cut wherever its limit falls: the line that was cut may end in half
+// of a secret, which nobody would find.
+func TestTheLineThatOutputWasCutInIsNotShown(t *testing.T) {
+	const secret = "hunter2hunter2hunter2"
+	for name, c := range map[string]struct {
+		out  host.Output
+		want string
+	}{
+		"standard error":  {host.Output{Code: 1, Stderr: []byte("one\ntwo\nhunter2hunt"), Truncated: true}, "status 1: two"},
+		"standard output": {host.Output{Code: 1, Stdout: []byte("one\ntwo\nhunter2hunt"), Truncated: true}, "status 1: two"},
+		"one line":        {host.Output{Code: 1, Stderr: []byte("hunter2hunt"), Truncated: true}, "status 1."},
+		"whole lines":     {host.Output{Code: 1, Stderr: []byte("one\ntwo\n"), Truncated: true}, "status 1: two"},
+		"not cut":         {host.Output{Code: 1, Stderr: []byte("one\nit is " + secret)}, "status 1: it is (sensitive value)"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t, "a")
+			w.machines["a"].Script("make-it", func(*hosttest.Call) host.Output { return c.out })
+			w.spec(`
+resource "exec" "x" {
+  on      = hosts
+  command = "make-it"
+  stdin   = sensitive("` + secret + `")
+}
+`)
+			if told := w.told(w.plan()); strings.Contains(told, "hunt") || !strings.Contains(told, c.want) {
+				t.Errorf("told:\n%s", told)
+			}
+		})
+	}
+}
+
 // Secrets of what is left over are read from one machine while another writes
 // texts in which they are looked for; the race detector sees it where the two
 // are not kept apart.

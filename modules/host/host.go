@@ -7,6 +7,7 @@
 package host
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -152,19 +153,31 @@ type Output struct {
 	Truncated bool
 }
 
+// Shown are both streams as far as they may be shown to anybody: of those that
+// were cut the whole lines only, since half a secret is not known for one.
+func (o Output) Shown() (stdout, stderr []byte) {
+	if !o.Truncated {
+		return o.Stdout, o.Stderr
+	}
+	return wholeLines(o.Stdout), wholeLines(o.Stderr)
+}
+
+func wholeLines(b []byte) []byte { return b[:bytes.LastIndexByte(b, '\n')+1] }
+
 // ExitError is a command that ended with a status other than 0.
 type ExitError struct {
 	Argv   []string
 	Output Output
 }
 
-// Error names the program, its status and the last line it wrote to standard
-// error; never its arguments, which may hold what must not be shown.
+// Error names the program, its status and the last whole line it wrote to
+// standard error; never its arguments, which may hold what must not be shown.
 func (e *ExitError) Error() string {
 	msg := fmt.Sprintf("%s ended with exit status %d", e.Argv[0], e.Output.Code)
-	if line := lastLine(e.Output.Stderr); line != "" {
+	stdout, stderr := e.Output.Shown()
+	if line := lastLine(stderr); line != "" {
 		msg += ": " + line
-	} else if line := lastLine(e.Output.Stdout); line != "" {
+	} else if line := lastLine(stdout); line != "" {
 		msg += ": " + line
 	}
 	return msg

@@ -37,7 +37,7 @@ func refused(what string, a answer, err error) error {
 	}
 	code, err := status(a)
 	if err == nil && code != 0 {
-		err = fmt.Errorf("cannot %s: %s", what, clean(a.err.data))
+		err = fmt.Errorf("cannot %s: %s", what, message(a.err))
 	}
 	return err
 }

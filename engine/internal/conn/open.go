@@ -198,13 +198,18 @@ func (s *Session) late(err error) error {
 	return nil
 }
 
-// said is what the machine wrote last before any marker, up to three lines.
+// said is what the machine wrote last before any marker, up to three whole
+// lines.
 func (s *Session) said() string {
 	s.fail(errClosed)
 	s.readers.Wait()
 	for _, p := range []*parser{s.err.parser, s.out.parser} {
+		noise := p.noise
+		if p.within { // the rest of a line may be that of a secret
+			_, noise, _ = bytes.Cut(noise, []byte{'\n'})
+		}
 		var lines []string
-		for line := range bytes.Lines(p.noise) {
+		for line := range bytes.Lines(noise) {
 			if l := clean(line); l != "" {
 				lines = append(lines, l)
 			}

@@ -45,6 +45,7 @@ type parser struct {
 
 	framed bool   // the first marker was seen
 	noise  []byte // the end of what came before it
+	within bool   // noise begins within a line
 
 	limit     atomic.Int64 // of one operation's data; set between frames
 	data      []byte
@@ -85,9 +86,10 @@ func (p *parser) search(b []byte) error {
 			break
 		}
 		p.emit(mark{id: markFound, data: bytes.Clone(p.noise[:i])})
-		p.noise = p.noise[i+len(p.needle):]
+		p.noise, p.within = p.noise[i+len(p.needle):], false
 	}
 	if cut := len(p.noise) - noiseKept; cut > 0 {
+		p.within = p.noise[cut-1] != '\n'
 		p.noise = bytes.Clone(p.noise[cut:])
 	}
 	return nil

@@ -52,7 +52,7 @@ func checkPath(op, path string) error {
 		return &host.OpError{Op: op, Path: path, Msg: "the path is not absolute"}
 	}
 	if strings.ContainsRune(path, 0) {
-		return &host.OpError{Op: op, Path: clean([]byte(path)), Msg: "the path holds a NUL"}
+		return &host.OpError{Op: op, Path: path, Msg: "the path holds a NUL"}
 	}
 	return nil
 }

@@ -41,7 +41,7 @@ func result(op host.Op, a answer) (host.Result, error) {
 		if code == 0 {
 			return nil
 		}
-		msg := clean(a.err.data)
+		msg := message(a.err)
 		if msg == "" {
 			msg = fmt.Sprintf("status %d", code)
 		}
@@ -72,14 +72,14 @@ func result(op host.Op, a answer) (host.Result, error) {
 func status(a answer) (int, error) {
 	switch a.out.word {
 	case "fenced":
-		if msg := clean(a.err.data); msg != "" {
+		if msg := message(a.err); msg != "" {
 			return 0, fmt.Errorf("%w (%s)", host.ErrFenced, msg)
 		}
 		return 0, host.ErrFenced
 	case "interrupted":
 		return 0, host.ErrInterrupted
 	case "failed":
-		return 0, fmt.Errorf("the machine could not start the command: %s", clean(a.err.data))
+		return 0, fmt.Errorf("the machine could not start the command: %s", message(a.err))
 	}
 	code, err := strconv.Atoi(a.out.word)
 	if err != nil || code < 0 || code > 255 {

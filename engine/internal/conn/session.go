@@ -1,6 +1,7 @@
 package conn
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -187,22 +188,26 @@ func (e *LateError) Error() string {
 // Unwrap makes it a context.DeadlineExceeded.
 func (e *LateError) Unwrap() error { return context.DeadlineExceeded }
 
-// clean makes text of the machine fit for a message: one line, bounded, without
-// control characters.
-func clean(b []byte) string {
-	text := strings.TrimSpace(strings.ToValidUTF8(string(b), "\uFFFD"))
-	if i := strings.LastIndexByte(text, '\n'); i >= 0 {
-		text = text[i+1:]
-	}
-	text = strings.Map(func(r rune) rune {
+// clean makes a line that came before the shell was ready fit for a message:
+// without control characters. It is not made shorter: who shows it blanks the
+// secrets in it first.
+func clean(line []byte) string {
+	return strings.TrimSpace(strings.Map(func(r rune) rune {
 		if r < ' ' || r >= 0x7f && r < 0xa0 {
 			return -1
 		}
 		return r
-	}, text)
-	const limit = 300
-	if len(text) > limit {
-		text = strings.ToValidUTF8(text[:limit], "") + "…"
+	}, strings.ToValidUTF8(string(line), "\uFFFD")))
+}
+
+// message is the last line that a machine wrote, as it is; "" where it wrote
+// nothing. A line that was cut does not count: half a secret is not known for
+// one.
+func message(m mark) string {
+	text := m.data
+	if m.truncated {
+		text = text[:bytes.LastIndexByte(text, '\n')+1]
 	}
-	return strings.TrimSpace(text)
+	text = bytes.TrimSpace(text)
+	return strings.ToValidUTF8(string(text[bytes.LastIndexByte(text, '\n')+1:]), "\uFFFD")
 }
