@@ -41,11 +41,13 @@ type run struct {
 	final    []cty.Value        // by node: what other instances see once it is done
 	outcome  []event.Outcome    // by index of steps; written once, by the step
 
+	going context.Context // ends where nothing new may start: asked for, or recording failed
+	halt  func()          // ends going
+
 	mu     sync.Mutex
 	report Report
 	diags  hcl.Diagnostics
-	fatal  error         // recording failed
-	halt   chan struct{} // closed then: nothing new starts
+	fatal  error // recording failed
 }
 
 func (e *Engine) apply(ctx context.Context, lease state.Lease, p *Planned, o ApplyOptions) (*Report, hcl.Diagnostics) {
@@ -55,6 +57,7 @@ func (e *Engine) apply(ctx context.Context, lease state.Lease, p *Planned, o App
 		steps: p.Plan.Steps(),
 	}
 	r.report = Report{Run: o.Run, Counts: map[event.Outcome]int{}}
+	defer r.heed(o.Stop)()
 	diags := r.ready(ctx)
 	p.fleet = r.fleet // whose sessions Close ends, whatever becomes of the run
 	if diags.HasErrors() {
@@ -249,20 +252,32 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 	return diags
 }
 
-func (r *run) walk(ctx context.Context) {
-	r.halt = make(chan struct{})
-	stop, over := make(chan struct{}), make(chan struct{})
-	var stopper sync.WaitGroup
-	stopper.Go(func() {
+// heed lets nothing new start once stop is closed, until the returned function
+// is called.
+func (r *run) heed(stop <-chan struct{}) (release func()) {
+	r.going, r.halt = context.WithCancel(context.Background())
+	var heeding sync.WaitGroup
+	heeding.Go(func() {
 		select {
-		case <-r.options.Stop:
-			close(stop)
-		case <-r.halt:
-			close(stop)
-		case <-over:
+		case <-stop:
+			r.halt()
+		case <-r.going.Done():
 		}
 	})
-	defer func() { close(over); stopper.Wait() }()
+	return func() { r.halt(); heeding.Wait() }
+}
+
+// stopped reports whether nothing new may start.
+func (r *run) stopped() bool {
+	select {
+	case <-r.options.Stop: // heed may not have come to it yet
+		r.halt()
+	default:
+	}
+	return r.going.Err() != nil
+}
+
+func (r *run) walk(ctx context.Context) {
 	tasks, ids := r.tasks()
 	limits := map[string]int{}
 	for _, in := range r.insts {
@@ -273,7 +288,7 @@ func (r *run) walk(ctx context.Context) {
 	walk.Run(ctx, tasks, walk.Visitor{
 		Parallel: r.engine.Parallelism,
 		Limits:   limits,
-		Stop:     stop,
+		Stop:     r.going.Done(),
 		Visit:    func(ctx context.Context, i int) bool { return r.visit(ctx, ids[i]) },
 		Skip: func(i, cause int) {
 			s := r.steps[ids[i]]

@@ -26,6 +26,9 @@ func (r *run) firstReading(ctx context.Context) hcl.Diagnostics {
 	if diags := r.await(ctx); diags.HasErrors() {
 		return diags
 	}
+	if r.stopped() {
+		return interrupted(r.going)
+	}
 	byHost := map[string][]int{}
 	total := 0
 	for i := range r.nodes {
@@ -98,7 +101,7 @@ func (r *run) prepare() {
 
 // await waits for acts of an earlier run that still go on, each for as long as
 // its step may take: what they leave behind is what the first reading has to
-// see. Those of another state are not waited for; the claim refuses them.
+// see. It ends early where the run is to stop. Those of another state are not waited for; the claim refuses them.
 func (r *run) await(ctx context.Context) hcl.Diagnostics {
 	steps := map[host.ActID]addr.Instance{}
 	for a, cut := range r.now.Interrupted {
@@ -125,13 +128,16 @@ func (r *run) await(ctx context.Context) hcl.Diagnostics {
 			what += " of run " + a.ID.Run
 			r.events.emit(event.Notice{Host: m.host.Name, Text: "waiting for " + what + ", which still runs"})
 			late, cancel := context.WithTimeout(ctx, within)
+			heed := context.AfterFunc(r.going, cancel)
 			out, err := m.link.Session.Adopt(late, a.ID)
 			over := late.Err() != nil
+			heed()
 			cancel()
 			switch {
 			case err == nil:
 				a.State, a.Code = host.ActDone, out.Code
-			case ctx.Err() != nil:
+			case ctx.Err() != nil, r.stopped():
+				return
 			case over:
 				mu.Lock()
 				defer mu.Unlock()

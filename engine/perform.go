@@ -124,7 +124,8 @@ func (s *stepRun) unfinished(ctx context.Context, err error) {
 }
 
 // tries acts, again after a connection that was lost: an inline act is safe to
-// repeat and a detached one is found by its id.
+// repeat and a detached one is found by its id. No attempt of its retry block is
+// begun once the run is to stop.
 func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(context.Context, host.Host) error) error {
 	retry := dsl.Retry{Attempts: 1}
 	if in := s.inst(s.node); in != nil && in.Block.Retry != nil {
@@ -157,6 +158,10 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 		case <-time.After(wait):
 		case <-ctx.Done():
 			return ctx.Err()
+		case <-s.going.Done():
+		}
+		if s.stopped() {
+			return err
 		}
 		if wait *= 2; retry.MaxDelay > 0 {
 			wait = min(wait, retry.MaxDelay)
@@ -324,7 +329,7 @@ func (s *stepRun) recording(err error) error {
 	defer s.mu.Unlock()
 	if s.fatal == nil {
 		s.fatal = err
-		close(s.halt)
+		s.halt()
 	}
 	return err
 }

@@ -250,6 +250,9 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 			if s.step.Once {
 				return s.cannotTell(intent.Run)
 			}
+			if s.stopped() {
+				return err
+			}
 			s.end = event.StepEnded{}
 			return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
 		}
@@ -259,7 +262,7 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 	}
 	if left == unbegun {
 		// What that run sent may still come to the machine: the same id begins once.
-		if err := s.perform(ctx, id); !errors.Is(err, host.ErrInterrupted) || s.step.Once {
+		if err := s.perform(ctx, id); !errors.Is(err, host.ErrInterrupted) || s.step.Once || s.stopped() {
 			return err
 		}
 	}
