@@ -90,7 +90,7 @@ func (e *Engine) apply(ctx context.Context, lease state.Lease, p *Planned, o App
 func (r *run) ready(ctx context.Context) hcl.Diagnostics {
 	r.events = &eventLog{now: r.engine.Now, sink: r.engine.Events, hide: r.hider.hide}
 	if r.fleet == nil {
-		r.fleet = newFleet(r.engine, r.events, r.machines())
+		r.fleet = newFleet(r.engine, r.events, r.machines(), r.ways())
 		r.fleet.connect(ctx)
 	} else {
 		r.events = r.fleet.events

@@ -19,7 +19,7 @@ type Met struct {
 
 // Contact looks at hosts, side by side, in their order. It changes nothing.
 func (e *Engine) Contact(ctx context.Context, hosts, all []*dsl.Host) []Met {
-	f := newFleet(e, &eventLog{now: e.Now, sink: e.Events}, all)
+	f := newFleet(e, &eventLog{now: e.Now, sink: e.Events}, all, nil)
 	defer f.close()
 	out := make([]Met, len(hosts))
 	place := map[string]int{}

@@ -93,10 +93,12 @@ const (
 	patience = 5 * time.Second
 )
 
-func newFleet(e *Engine, log *eventLog, hosts []*dsl.Host) *fleet {
+// newFleet is the fleet of hosts. A bastion is one of them or, where none has
+// its name, one of ways, which are not looked at themselves.
+func newFleet(e *Engine, log *eventLog, hosts, ways []*dsl.Host) *fleet {
 	f := &fleet{engine: e, events: log, members: map[string]*member{}}
 	byName := map[string]*dsl.Host{}
-	for _, h := range hosts {
+	for _, h := range slices.Concat(ways, hosts) {
 		byName[h.Name] = h
 	}
 	for _, h := range hosts {
@@ -148,7 +150,7 @@ func (f *fleet) open(ctx context.Context, m *member) error {
 // dial opens a session to m and makes contact.
 func (f *fleet) dial(ctx context.Context, m *member) (Link, *host.Contact, error) {
 	if name := m.host.Connection.Bastion; name != "" && m.jump == nil {
-		return Link{}, nil, &unusable{fmt.Errorf("it is reached through the bastion %s, which is neither in the spec nor recorded", name)}
+		return Link{}, nil, fmt.Errorf("it is reached through the bastion %s, which is neither in the spec nor recorded", name)
 	}
 	wait, began := pause, f.engine.Now()
 	for n := 1; ; n++ {

@@ -33,7 +33,7 @@ func (e *Engine) plan(ctx context.Context, in PlanInput) (*Planned, hcl.Diagnost
 		}
 		return &Planned{Plan: p, derivation: d}, append(diags, more...)
 	}
-	f := newFleet(e, &eventLog{now: e.Now, sink: e.Events, hide: d.hider.hide}, d.machines())
+	f := newFleet(e, &eventLog{now: e.Now, sink: e.Events, hide: d.hider.hide}, d.machines(), d.ways())
 	planned := &Planned{derivation: d, fleet: f}
 	f.connect(ctx)
 	warnings, more := d.meet(ctx, f)
@@ -83,6 +83,16 @@ func (d *derivation) machines() []*dsl.Host {
 			have[name] = true
 			hosts = append(hosts, recordedHost(name, rec))
 		}
+	}
+	return hosts
+}
+
+// ways are the recorded hosts, through which others may be reached although the
+// spec does not name them any more and nothing stands on them.
+func (d *derivation) ways() []*dsl.Host {
+	var hosts []*dsl.Host
+	for name, rec := range d.in.State.Hosts {
+		hosts = append(hosts, recordedHost(name, rec))
 	}
 	return hosts
 }
