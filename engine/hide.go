@@ -39,8 +39,10 @@ func (h *hider) add(v cty.Value) {
 	if h.texts == nil {
 		h.texts = map[string]bool{}
 	}
-	dsl.Texts(v, h.texts)
-	h.replacer = nil
+	known := len(h.texts)
+	if dsl.Texts(v, h.texts); len(h.texts) > known {
+		h.replacer = nil
+	}
 }
 
 // hide blanks the secrets in text, and only then cuts its long lines.

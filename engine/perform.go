@@ -231,7 +231,7 @@ func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
 		}
 		return s.conclude(ctx, state.Result{Records: true, Object: s.kept(), Owes: s.owes()})
 	}
-	got := s.object(s.node, after, s.nodes[s.node].secrets)
+	got := s.shown(s.node, after, unmarked(s.final[s.node]))
 	wanted := s.object(s.node, s.ignored(s.node, s.want, s.found), s.nodes[s.node].secrets).Filled(s.change.After)
 	if !wanted.Holds(got) {
 		if !got.Exists() {

@@ -319,14 +319,14 @@ func (d *derivation) read(ctx context.Context, h host.Host, i int) (reading, err
 		return r, err
 	}
 	r.raw = v
-	r.before = d.object(i, v, d.nodes[i].secrets)
+	r.before = d.shown(i, v, want)
 	at := v
 	if recorded && known.Exists() && !sameIdentity(t, want, known.Value) {
 		if at, err = t.Read(ctx, h, known.Value); err != nil {
 			return r, err
 		}
 		r.rawOld = at
-		r.old = d.object(i, at, union(d.nodes[i].secrets, rec.Secrets))
+		r.old = d.shown(i, at, cty.NilVal)
 	}
 	if recorded {
 		r.drift = d.drifted(i, at, rec)
@@ -345,7 +345,7 @@ func (d *derivation) readRecorded(ctx context.Context, h host.Host, i int, rec s
 		return r, err
 	}
 	r.raw = v
-	r.before = d.object(i, v, d.nodes[i].secrets)
+	r.before = d.shown(i, v, cty.NilVal)
 	r.drift = d.drifted(i, v, rec)
 	return r, nil
 }
@@ -371,7 +371,7 @@ func (d *derivation) managed(i int, actual, known plans.Object) cty.Value {
 // drifted is what v is, where that is not what was recorded; nil where it is.
 // What the spec leaves open is as it was: nobody asks for it.
 func (d *derivation) drifted(i int, v cty.Value, rec state.Object) *plans.Object {
-	actual := d.object(i, v, union(d.nodes[i].secrets, rec.Secrets))
+	actual := d.shown(i, v, cty.NilVal)
 	known := d.recordedAs(i, rec)
 	if actual.Exists() {
 		seen := maps.Clone(known.Secrets) // a reading without the secret in hand does not look at it

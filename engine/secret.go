@@ -60,7 +60,64 @@ func (d *derivation) object(i int, v cty.Value, secret []string) plans.Object {
 	if v == cty.NilVal {
 		return plans.None
 	}
-	return redact(d.in.Key, d.nodes[i].typ.Schema.Recorded(v), secret)
+	o := d.renamed(i, plans.Object{Value: d.nodes[i].typ.Schema.Recorded(v)})
+	return redact(d.in.Key, o.Value, secret)
+}
+
+// shown is v, as it was read of node i, as plans see it. What was a secret when
+// it was recorded stays one, but where it is what want says in clear. What it
+// holds back is not shown in texts of machines either.
+func (d *derivation) shown(i int, v, want cty.Value) plans.Object {
+	secret := d.nodes[i].secrets
+	rec, _ := d.recorded(i)
+	if v != cty.NilVal && !v.IsNull() {
+		was := maps.Clone(d.renamed(i, recordedObject(rec)).Secrets)
+		maps.DeleteFunc(was, func(name, _ string) bool {
+			return v.Type().HasAttribute(name) && want != cty.NilVal && want.GetAttr(name).RawEquals(v.GetAttr(name))
+		})
+		secret = union(secret, was)
+		for _, name := range secret {
+			if v.Type().HasAttribute(name) {
+				d.hider.add(v.GetAttr(name))
+			}
+		}
+	}
+	return d.object(i, v, secret)
+}
+
+// renamed is o, an object of node i, with what has two names under the one that
+// is asked for.
+func (d *derivation) renamed(i int, o plans.Object) plans.Object {
+	asked := d.nodes[i].asked
+	if !o.Exists() || asked == cty.NilVal {
+		return o
+	}
+	for _, a := range d.nodes[i].typ.Schema.Attributes {
+		switch {
+		case a.For == "":
+		case !asked.GetAttr(a.Name).IsNull():
+			o = moved(o, a.For, a.Name)
+		case !asked.GetAttr(a.For).IsNull():
+			o = moved(o, a.Name, a.For)
+		}
+	}
+	return o
+}
+
+// moved is o with what it holds under one name under another.
+func moved(o plans.Object, from, to string) plans.Object {
+	if digest, secret := o.Secrets[from]; secret {
+		secrets := maps.Clone(o.Secrets)
+		delete(secrets, from)
+		secrets[to] = digest
+		return plans.Object{Value: o.Value, Secrets: secrets}
+	}
+	if t := o.Value.Type(); !t.HasAttribute(from) || !t.HasAttribute(to) || o.Value.GetAttr(from).IsNull() {
+		return o
+	}
+	attrs := o.Value.AsValueMap()
+	attrs[to], attrs[from] = attrs[from], attrs[to]
+	return plans.Object{Value: cty.ObjectVal(attrs), Secrets: o.Secrets}
 }
 
 // recordedObject is the object that the state holds.
@@ -74,7 +131,7 @@ func recordedObject(o state.Object) plans.Object {
 // recordedAs is the object that the state holds of node i, without what has
 // become a secret since.
 func (d *derivation) recordedAs(i int, rec state.Object) plans.Object {
-	known := recordedObject(rec)
+	known := d.renamed(i, recordedObject(rec))
 	if !known.Exists() {
 		return known
 	}

@@ -42,6 +42,7 @@ type Attribute struct {
 	Mode      Mode
 	Default   cty.Value // of Mode Default, or of an ID that has one
 	Sensitive bool      // always shown as (sensitive value), recorded as a keyed digest
+	For       string    // sensitive: the attribute of which it is the other name, for content that is a secret
 	Passing   bool      // computed, for judging at the moment of reading only: see Recorded
 	Stable    bool      // computed once, when the object is created: an update leaves it
 	Shell     bool      // a list of strings that a block may also write as one string, for /bin/sh
@@ -63,9 +64,10 @@ type Schema struct {
 //
 // The tag kplan holds, comma-separated: one of id, required, computed or
 // default=VALUE (VALUE a bool, number or string, last in the tag),
-// sensitive, passing and stable (of a computed attribute), and shell (of a list of
-// strings). With none of the first four the attribute is optional and its field
-// a pointer, slice or map. An id may have a default too:
+// sensitive, for=NAME (of a sensitive attribute: another name for what NAME is,
+// and only one of them is set), passing and stable (of a computed attribute), and
+// shell (of a list of strings). With none of the first four the attribute is
+// optional and its field a pointer, slice or map. An id may have a default too:
 // `kplan:"id,default=/etc/hosts"`.
 func Of(t reflect.Type) *Schema {
 	s := &Schema{byName: map[string]int{}, goType: t}
@@ -78,6 +80,12 @@ func Of(t reflect.Type) *Schema {
 		types[a.Name] = a.Type
 	}
 	s.object = cty.Object(types)
+	for _, a := range s.Attributes {
+		of, ok := s.Lookup(a.For)
+		if a.For != "" && (!ok || !a.Sensitive || !of.Type.Equals(a.Type) || a.Mode != Optional || of.Mode != Optional) {
+			panic(fmt.Sprintf("schema: field %s of %s: is for %q, which is no optional attribute of its type, or is not sensitive itself", a.Field, t, a.For))
+		}
+	}
 	return s
 }
 
@@ -120,6 +128,8 @@ func attribute(t reflect.Type, f reflect.StructField) Attribute {
 				bug("is no list of strings, and has shell in its kplan tag")
 			}
 			a.Shell = true
+		case strings.HasPrefix(word, "for="):
+			a.For = strings.TrimPrefix(word, "for=")
 		case strings.HasPrefix(word, "default="):
 			if a.Mode != ID {
 				a.Mode = Default

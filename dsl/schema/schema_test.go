@@ -12,7 +12,8 @@ import (
 type thing struct {
 	Path    string              `cty:"path" kplan:"id,default=/etc/hosts"`
 	Value   string              `cty:"value" kplan:"required"`
-	Secret  *string             `cty:"secret" kplan:"sensitive"`
+	Text    *string             `cty:"text"`
+	Secret  *string             `cty:"secret" kplan:"sensitive,for=text"`
 	Keep    bool                `cty:"keep" kplan:"default=true"`
 	Names   []string            `cty:"names"`
 	Entries map[string][]string `cty:"entries"`
@@ -24,7 +25,7 @@ type thing struct {
 func TestOf(t *testing.T) {
 	s := schema.Of(reflect.TypeFor[thing]())
 	modes := map[string]schema.Mode{
-		"path": schema.ID, "value": schema.Required, "secret": schema.Optional, "keep": schema.Default,
+		"path": schema.ID, "value": schema.Required, "text": schema.Optional, "secret": schema.Optional, "keep": schema.Default,
 		"names": schema.Optional, "entries": schema.Optional, "command": schema.Optional, "seen": schema.Computed, "around": schema.Computed,
 	}
 	if len(s.Attributes) != len(modes) {
@@ -44,6 +45,9 @@ func TestOf(t *testing.T) {
 	}
 	if a, _ := s.Lookup("entries"); !a.Type.Equals(cty.Map(cty.List(cty.String))) {
 		t.Errorf("the type of entries is %#v", a.Type)
+	}
+	if a, _ := s.Lookup("secret"); a.For != "text" {
+		t.Errorf("secret is for %q", a.For)
 	}
 	if _, ok := s.Lookup("nope"); ok || s.GoName() != "thing" {
 		t.Errorf("lookup of nope, or the name %q", s.GoName())
@@ -70,6 +74,17 @@ func TestOfRefusesBugs(t *testing.T) {
 		}](),
 		"shell of a string": reflect.TypeFor[struct {
 			A string `cty:"a" kplan:"required,shell"`
+		}](),
+		"for nothing": reflect.TypeFor[struct {
+			A *string `cty:"a" kplan:"sensitive,for=b"`
+		}](),
+		"for another type": reflect.TypeFor[struct {
+			A *string `cty:"a" kplan:"sensitive,for=b"`
+			B *bool   `cty:"b"`
+		}](),
+		"for, not sensitive": reflect.TypeFor[struct {
+			A *string `cty:"a" kplan:"for=b"`
+			B *string `cty:"b"`
 		}](),
 		"type without cty": reflect.TypeFor[struct {
 			A chan int `cty:"a" kplan:"required"`

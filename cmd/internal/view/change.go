@@ -68,9 +68,11 @@ func (a attribute) show(p *page, indent, pad int, before, after plans.Object) {
 }
 
 // secret writes a sensitive attribute: that it is there and whether it changes.
+// It may be sensitive on one side only.
 func (l leaf) secret(p *page, changed bool, before, after plans.Object, name string) {
 	_, was := before.Secrets[name]
-	digest, will := after.Secrets[name]
+	digest, hidden := after.Secrets[name]
+	was, will := was || !absent(valueOf(before, name)), hidden || !absent(valueOf(after, name))
 	sign, tail := signUpdate, ""
 	switch {
 	case !changed:
@@ -81,7 +83,7 @@ func (l leaf) secret(p *page, changed bool, before, after plans.Object, name str
 		sign, tail = signDelete, " -> null"
 	}
 	value := sensitive
-	if will && digest == "" {
+	if hidden && digest == "" {
 		value = "(sensitive value, known after apply)"
 	}
 	l.open(p, sign)

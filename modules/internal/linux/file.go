@@ -25,12 +25,12 @@ var file = resource.Define[File]("file")
 //	  mode    = "0644"
 //	}
 type File struct {
-	Path             string  `cty:"path" kplan:"id"`                     // absolute
-	Content          *string `cty:"content"`                             // text; of a file of the spec: file("motd")
-	SensitiveContent *string `cty:"sensitive_content" kplan:"sensitive"` // instead of content, never shown
-	Owner            *string `cty:"owner"`                               // name, or number in quotes
-	Group            *string `cty:"group"`                               // name, or number in quotes
-	Mode             *string `cty:"mode"`                                // four octal digits in quotes: "0644"
+	Path             string  `cty:"path" kplan:"id"`                                 // absolute
+	Content          *string `cty:"content"`                                         // text; of a file of the spec: file("motd")
+	SensitiveContent *string `cty:"sensitive_content" kplan:"sensitive,for=content"` // instead of content, never shown
+	Owner            *string `cty:"owner"`                                           // name, or number in quotes
+	Group            *string `cty:"group"`                                           // name, or number in quotes
+	Mode             *string `cty:"mode"`                                            // four octal digits in quotes: "0644"
 }
 
 // Validate implements resource.Validator.
