@@ -344,7 +344,7 @@ func (r *run) end(ctx context.Context) {
 	var outs []dsl.Output
 	if r.in.Mode != plans.Destroy {
 		var diags hcl.Diagnostics
-		outs, diags = r.in.Spec.Outputs(scope{r.derivation, r.final, false})
+		outs, diags = r.in.Spec.Outputs(scope{r.derivation, r.results(), false})
 		r.diags = append(r.diags, diags...)
 	}
 	r.diags = append(r.diags, r.checks()...)
@@ -386,7 +386,7 @@ func (r *run) checks() (warnings hcl.Diagnostics) {
 	if r.in.Mode == plans.Destroy {
 		return nil
 	}
-	checks, diags := r.in.Spec.Checks(scope{r.derivation, r.final, false})
+	checks, diags := r.in.Spec.Checks(scope{r.derivation, r.results(), false})
 	for _, c := range checks {
 		for _, f := range c.Failures {
 			at := f.Range

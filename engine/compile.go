@@ -221,9 +221,7 @@ func (d *derivation) outputs(c *plans.Content) {
 	if d.in.Mode == plans.Destroy {
 		return
 	}
-	outs, diags := d.in.Spec.Outputs(scope{d, d.values, true})
-	d.diags = append(d.diags, diags...)
-	for _, o := range outs {
+	for _, o := range d.plannedOutputs() {
 		value := cty.ObjectVal(map[string]cty.Value{"value": unmarked(o.Value)})
 		var secret []string
 		if o.Sensitive || o.Value.ContainsMarked() {
@@ -235,6 +233,11 @@ func (d *derivation) outputs(c *plans.Content) {
 			if secret != nil { // its digest is what is recorded
 				out.Before = plans.Object{Value: out.After.Value, Secrets: map[string]string{"value": textOf(v.Value)}}
 			}
+		} else if o.left {
+			continue
+		}
+		if o.left {
+			out.After = out.Before
 		}
 		c.Outputs = append(c.Outputs, out)
 	}
