@@ -79,6 +79,7 @@ func (x *expander) run() {
 		return
 	}
 	for _, r := range x.order {
+		x.exp.Resources = append(x.exp.Resources, r.of.Addr)
 		for _, g := range r.groups {
 			x.add(x.spec.prepare(g)...)
 		}

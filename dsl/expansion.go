@@ -12,6 +12,9 @@ type Expansion struct {
 	// Instances are in source order: by file and line of the block, then by
 	// key, then in the order of the resource's on.
 	Instances []*Instance
+	// Resources are the resource blocks of all module instances, also those
+	// that have no instance.
+	Resources []addr.Resource
 	// Moved and Removed are the blocks of these names.
 	Moved   []Moved
 	Removed []Removed

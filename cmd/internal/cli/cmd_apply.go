@@ -189,6 +189,9 @@ func (a *app) derive(r *reporter, in engine.PlanInput, saved *plans.Plan, file *
 // nothing to do or it was not approved.
 func (a *app) planNow(ctx context.Context, r *reporter, in engine.PlanInput, o applyOptions) (*engine.Planned, int) {
 	in.Spec = a.spec
+	if err := o.plan.named(&in); err != nil {
+		return nil, a.fail(err)
+	}
 	a.frugal()
 	planned, diags := a.engine(r).Plan(ctx, in)
 	r.progress.Close()

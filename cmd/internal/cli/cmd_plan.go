@@ -5,7 +5,6 @@ import (
 
 	"github.com/hashicorp/hcl/v2"
 
-	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/plans"
 )
@@ -53,17 +52,6 @@ func planCommand() command {
 	}
 }
 
-// choice is the flags that limit a plan.
-type choice struct{ targets, excludes, replaces *[]string }
-
-func defineChoice(f *flags) choice {
-	return choice{
-		targets:  f.List("target", "ADDRESS", "plan only what ADDRESS covers, and what that needs"),
-		excludes: f.List("exclude", "ADDRESS", "leave out what ADDRESS covers, and what needs it"),
-		replaces: f.List("replace", "ADDRESS", "replace what ADDRESS covers, even where it is right"),
-	}
-}
-
 // planOptions are what a plan is made with, beside the spec.
 type planOptions struct {
 	choice
@@ -78,15 +66,7 @@ func (o planOptions) input() (in engine.PlanInput, err error) {
 	if in.Mode == "" {
 		in.Mode = plans.Normal
 	}
-	for _, f := range []struct {
-		name  string
-		texts *[]string
-		to    *[]addr.Target
-	}{
-		{"target", o.targets, &in.Targets},
-		{"exclude", o.excludes, &in.Excludes},
-		{"replace", o.replaces, &in.Replaces},
-	} {
+	for _, f := range o.flags(&in) {
 		if f.texts == nil {
 			continue
 		}
@@ -114,6 +94,9 @@ func runPlan(ctx context.Context, a *app, r *reporter, o planOptions, detailed b
 		return a.fail(err)
 	}
 	defer func() { _ = release() }()
+	if err := o.named(&in); err != nil {
+		return worst(code, a.fail(err))
+	}
 
 	p, file, diags := a.makePlan(ctx, r, in, o)
 	code = worst(code, a.show(diags), interrupted(ctx))
