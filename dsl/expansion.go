@@ -37,7 +37,8 @@ type Instance struct {
 	// refer to, depends_on, on_change and the depends_on of its modules; each
 	// once.
 	Needs []Need
-	// OnChange is what a change of plans a refresh of this instance.
+	// OnChange is what a change of plans a refresh of this instance, also where
+	// nothing of it is left to wait for: a removal is a change.
 	OnChange []Need
 	// Triggers is what a change of replaces this instance.
 	Triggers []Need

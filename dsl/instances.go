@@ -28,12 +28,18 @@ func (l *linker) resource(res *resources, exp *Expansion) {
 	}
 	w[&needs].shared = append(w[&needs].shared, in.waits...)
 	w[&needs].shared = distinct(w[&needs].shared)
+	watched := map[int32][]Need{}
+	if len(onChange) > 0 {
+		for _, h := range res.hosts {
+			watched[h] = l.watched(onChange, w[&onChange].on(h), h)
+		}
+	}
 	made := make([]Instance, 0, len(res.groups)*len(res.hosts))
 	for _, g := range res.groups {
 		for _, h := range g.hosts {
 			made = append(made, Instance{
 				Addr: addr.Instance{Resource: res.of.Addr, Key: g.rep.key, Host: l.spec.hosts[h].Name}, Block: res.of,
-				Needs: w[&needs].on(h), OnChange: w[&onChange].on(h), Triggers: w[&triggers].on(h), group: g, host: h,
+				Needs: w[&needs].on(h), OnChange: watched[h], Triggers: w[&triggers].on(h), group: g, host: h,
 			})
 		}
 	}
@@ -41,6 +47,26 @@ func (l *linker) resource(res *resources, exp *Expansion) {
 		exp.Instances = append(exp.Instances, &made[i])
 		exp.byAddr[made[i].Addr] = &made[i]
 	}
+}
+
+// watched is needs, those of on_change on a host, and what leaves name that is
+// not there: it may have been, and that it is removed is a change.
+func (l *linker) watched(leaves []leaf, needs []Need, h int32) []Need {
+	var gone []Need
+	for _, x := range leaves {
+		n := Need{Resource: x.res.of.Addr, Key: x.key, Range: x.rng}
+		switch {
+		case x.mode == onAll && len(x.res.hosts) == 0:
+			gone = append(gone, n)
+		case x.mode == onBefore && !on(x, h):
+			n.Host = l.spec.hosts[h].Name
+			gone = append(gone, n)
+		}
+	}
+	if len(gone) == 0 {
+		return needs
+	}
+	return distinct(slices.Concat(needs, gone))
 }
 
 // expressions is all expressions of a resource that may refer to results and

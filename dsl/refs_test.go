@@ -77,6 +77,21 @@ resource "service" "s" {
     replace_triggered_by = [file.workers]
   }
 }
+resource "file" "never" {
+  on       = hosts
+  for_each = toset([])
+  path     = "/never/${each.key}"
+}
+resource "service" "t" {
+  on        = hosts
+  name      = "t"
+  on_change = [file.keys, file.one]
+}
+resource "service" "u" {
+  on        = hosts
+  name      = "u"
+  on_change = [file.never, all.file.never]
+}
 `))
 	for address, want := range map[string][]string{
 		"file.here@n2":  {`sysctl.k["a"]@n2`},
@@ -92,6 +107,14 @@ resource "service" "s" {
 		equal(t, address, needs(find(t, e, address).Needs), want)
 	}
 	equal(t, "on_change", needs(find(t, e, "service.s@n1").OnChange), []string{"file.keys@n1"})
+	for address, want := range map[string][]string{
+		"service.t@n1": {`file.keys@n1`, `file.one@n1`},
+		"service.t@n2": {`file.keys@n2`, `file.one@n1`, `file.one@n2`}, // where it may have been
+		"service.u@n1": {`file.never@n1`, `file.never on all hosts`},
+	} {
+		equal(t, address, needs(find(t, e, address).OnChange), want)
+	}
+	equal(t, "service.u@n1", needs(find(t, e, "service.u@n1").Needs), nil)
 	equal(t, "triggers", needs(find(t, e, "service.s@n1").Triggers), []string{"file.workers on all hosts"})
 	if n := find(t, e, "file.here@n1").Needs[0]; n.Range.Start.Line != 27 || n.Range.Filename != "main.kplan.hcl" {
 		t.Errorf("a need is at %v", n.Range)

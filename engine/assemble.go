@@ -43,6 +43,9 @@ func (d *derivation) assemble(c *plans.Content) {
 			for _, m := range d.graph.After[n] {
 				after = append(after, a.waits(m)...)
 			}
+			for _, m := range d.graph.Behind[n] {
+				after = append(after, a.waits(m)...)
+			}
 			a.step(n, compact(after))
 			continue
 		}
@@ -93,14 +96,14 @@ func (a *assembler) step(n int, after []plans.Node) {
 	}
 	if in := d.inst(n); in != nil {
 		want := d.nodes[n].plain
-		_, cut := d.cutOff(in.OnChange)
-		watched := in.OnChange
-		if !t.CanDelete() { // a replacement comes to a refresh
-			watched = slices.Concat(watched, in.Triggers)
+		_, cut := d.cutOff(n)
+		causes := d.causes(n)
+		if d.renewed(n) { // the replacement comes to a refresh
+			causes = append(causes, d.changed(in.Triggers)...)
 		}
-		s.Owed = (len(d.in.State.Debts(ch.Addr)) > 0 || cut != "" || ch.Action == plans.Refresh && d.forced(n)) && t.RefreshWord() != ""
+		s.Owed = (len(d.in.State.Debts(ch.Addr)) > 0 || cut != "" || d.renewed(n) && d.forced(n)) && t.RefreshWord() != ""
 		if t.RefreshWord() != "" {
-			for _, j := range d.changed(watched) {
+			for _, j := range causes {
 				if d.nodes[j].change.Step != 0 {
 					s.Causes = append(s.Causes, d.nodes[j].change.Step)
 				}
@@ -112,7 +115,7 @@ func (a *assembler) step(n int, after []plans.Node) {
 		}
 		s.Condition = t.Condition(want)
 		if ch.Action == plans.Refresh && !s.Owed {
-			s.Condition = fmt.Sprintf("only if %s changes", d.list(d.changed(watched), ch.Addr.Host))
+			s.Condition = fmt.Sprintf("only if %s changes", d.list(causes, ch.Addr.Host))
 		}
 	}
 	if t != nil && ch.Action == plans.Delete {

@@ -32,6 +32,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 		}
 	}
 	d.keep()
+	d.removals()
 	if d.diags.HasErrors() {
 		return nil, d.diags
 	}

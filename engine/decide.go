@@ -153,6 +153,12 @@ func (d *derivation) decideThing(i int, c *plans.Change, rec state.Object, recor
 	}
 }
 
+// renewed reports whether the type of instance i cannot delete and a replacement
+// is due all the same.
+func (d *derivation) renewed(i int) bool {
+	return !d.nodes[i].typ.CanDelete() && (d.forced(i) || len(d.changed(d.insts[i].Triggers)) > 0)
+}
+
 // renew is what a replacement comes to where the type cannot delete: an update
 // where something differs, and else a refresh.
 func (d *derivation) renew(i int, c *plans.Change) {
@@ -242,25 +248,27 @@ func (d *derivation) refreshes(i int, c *plans.Change) {
 		c.Reason = fmt.Sprintf("%s, owed since run %s (%s changed)", word, debts[0].Run, debts[0].Cause)
 		return
 	}
-	if run, cause := d.cutOff(d.insts[i].OnChange); cause != "" {
+	if run, cause := d.cutOff(i); cause != "" {
 		c.Action = plans.Refresh
 		c.Reason = fmt.Sprintf("%s, owed since run %s (it was cut off while it changed %s)", word, run, cause)
 		return
 	}
-	if cause := d.changed(d.insts[i].OnChange); len(cause) > 0 {
+	if cause := d.causes(i); len(cause) > 0 {
 		c.Action = plans.Refresh
 		c.Reason = fmt.Sprintf("%s, because of %s", word, d.list(cause, c.Addr.Host))
 	}
 }
 
-// cutOff finds a step on what needs name in which a run was cut off: it may
-// have changed its object without a word.
-func (d *derivation) cutOff(needs []dsl.Need) (run, cause string) {
-	for _, n := range needs {
-		for _, j := range d.match(n) {
-			if intent, ok := d.in.State.Interrupted[d.addr(j)]; ok {
-				return intent.Run, d.addr(j).String()
-			}
+// cutOff finds a step on what instance i watches in which a run was cut off: it
+// may have changed its object without a word.
+func (d *derivation) cutOff(i int) (run, cause string) {
+	watched := d.leftBehind(i)
+	for _, n := range d.insts[i].OnChange {
+		watched = append(watched, d.match(n)...)
+	}
+	for _, j := range watched {
+		if intent, ok := d.in.State.Interrupted[d.addr(j)]; ok {
+			return intent.Run, d.addr(j).String()
 		}
 	}
 	return "", ""

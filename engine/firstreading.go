@@ -97,6 +97,13 @@ func (r *run) prepare() {
 			}
 		}
 	}
+	for gone, watchers := range r.graph.Watchers {
+		for _, i := range watchers {
+			if t := r.nodes[i].typ; t != nil && t.RefreshWord() != "" {
+				r.watchers[gone] = append(r.watchers[gone], i)
+			}
+		}
+	}
 }
 
 // await waits for acts of an earlier run that still go on, each for as long as

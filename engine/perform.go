@@ -223,7 +223,7 @@ func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
 		if after != cty.NilVal && !after.IsNull() {
 			return errors.New("it is still there after the delete")
 		}
-		return s.conclude(ctx, state.Result{Records: true})
+		return s.conclude(ctx, state.Result{Records: true, Owes: s.owes()})
 	}
 	if t.IsAct {
 		if err := s.satisfied(after); err != nil {

@@ -4,6 +4,7 @@
 package graph
 
 import (
+	"maps"
 	"slices"
 
 	"gonum.org/v1/gonum/graph"
@@ -29,6 +30,12 @@ type Graph struct {
 	Order     []int   // all nodes, each after what it waits for; ties in order of the index
 	Instances int     // nodes below are instances
 	Leftovers int     // nodes below are instances or leftovers
+	// Behind are groups of leftovers that an instance watches: what is done about
+	// these comes before it, although it does not need them. It is empty where
+	// that would be a cycle.
+	Behind map[int][]int
+	// Watchers are the instances that watch a leftover, ascending.
+	Watchers map[int][]int
 }
 
 // Len is the number of nodes.
@@ -72,9 +79,24 @@ func forms(a addr.Instance) []string {
 }
 
 // Build makes the graph. recorded gives the recorded needs of an instance that
-// is still in the spec, so that a leftover goes after those that stood on it.
-// The error is a *CycleError.
+// is still in the spec, so that a leftover goes after those that stood on it,
+// but for those that watch it and what needs these. The error is a *CycleError.
 func Build(insts []*dsl.Instance, leftovers []Leftover, recorded func(addr.Instance) []string) (*Graph, error) {
+	g := build(insts, leftovers, recorded, true)
+	ordered := g.sort()
+	if !ordered && len(g.Behind) > 0 {
+		g = build(insts, leftovers, recorded, false)
+		ordered = g.sort()
+	}
+	if !ordered {
+		return nil, g.cycle(insts)
+	}
+	return g, nil
+}
+
+// build makes the graph without its order; watching says whether instances come
+// behind the leftovers that they watch.
+func build(insts []*dsl.Instance, leftovers []Leftover, recorded func(addr.Instance) []string, watching bool) *Graph {
 	b := &builder{
 		insts:  insts,
 		byRes:  map[addr.Resource][]int{},
@@ -91,16 +113,14 @@ func Build(insts []*dsl.Instance, leftovers []Leftover, recorded func(addr.Insta
 			}
 		}
 	}
-	b.leftovers(leftovers, recorded)
+	g := &Graph{Instances: len(insts), Leftovers: len(insts) + len(leftovers)}
+	b.leftovers(leftovers, recorded, watching)
 	for i := range b.after {
 		slices.Sort(b.after[i])
 		b.after[i] = slices.Compact(b.after[i])
 	}
-	g := &Graph{After: b.after, Instances: len(insts), Leftovers: len(insts) + len(leftovers)}
-	if !g.sort() {
-		return nil, g.cycle(insts)
-	}
-	return g, nil
+	g.After, g.Behind, g.Watchers = b.after, b.behind, b.watchers
+	return g
 }
 
 type groupKey struct {
@@ -114,6 +134,9 @@ type builder struct {
 	onHost map[groupKey][]int
 	groups map[groupKey]int
 	after  [][]int
+
+	behind   map[int][]int
+	watchers map[int][]int
 }
 
 // target is the node that stands for what n needs; -1 where there is nothing.
@@ -185,7 +208,7 @@ func (b *builder) group(key groupKey, members []int) int {
 
 // leftovers lets each leftover wait for all that stood on it: other leftovers
 // and instances whose recorded needs name it.
-func (b *builder) leftovers(left []Leftover, recorded func(addr.Instance) []string) {
+func (b *builder) leftovers(left []Leftover, recorded func(addr.Instance) []string, watching bool) {
 	if len(left) == 0 {
 		return
 	}
@@ -195,22 +218,36 @@ func (b *builder) leftovers(left []Leftover, recorded func(addr.Instance) []stri
 			answers[f] = append(answers[f], len(b.insts)+i)
 		}
 	}
-	gates := map[string]int{} // need → node that waits for all who had it
+	watched := b.watch(answers, watching)
+	kinds := map[string][]string{} // need → what the leftovers are watched as
+	for n, ls := range answers {
+		for _, l := range ls {
+			if as := watched.as[l]; !slices.Contains(kinds[n], as) {
+				kinds[n] = append(kinds[n], as)
+			}
+		}
+	}
+	type gate struct{ need, as string }
+	gates := map[gate]int{} // node that waits for all who had the need
 	stood := func(node int, needs []string) {
 		for _, n := range needs {
-			if len(answers[n]) == 0 {
-				continue
-			}
-			gate, ok := gates[n]
-			if !ok {
-				gate = len(b.after)
-				gates[n] = gate
-				b.after = append(b.after, nil)
-				for _, l := range answers[n] {
-					b.after[l] = append(b.after[l], gate)
+			for _, as := range kinds[n] {
+				if watched.late[as][node] {
+					continue
 				}
+				g, ok := gates[gate{n, as}]
+				if !ok {
+					g = len(b.after)
+					gates[gate{n, as}] = g
+					b.after = append(b.after, nil)
+					for _, l := range answers[n] {
+						if watched.as[l] == as {
+							b.after[l] = append(b.after[l], g)
+						}
+					}
+				}
+				b.after[g] = append(b.after[g], node)
 			}
-			b.after[gate] = append(b.after[gate], node)
 		}
 	}
 	for i, in := range b.insts {
@@ -221,6 +258,81 @@ func (b *builder) leftovers(left []Leftover, recorded func(addr.Instance) []stri
 	}
 }
 
+// watch is which leftovers are watched, and by whom.
+type watch struct {
+	as   map[int]string          // leftover → the needs that it is watched by; "" where by none
+	late map[string]map[int]bool // such needs → the watchers and all that needs these, none of which is waited for
+}
+
+// watch finds the leftovers that answer to what instances watch. Their watchers
+// come behind them, where that is wanted.
+func (b *builder) watch(answers map[string][]int, behind bool) watch {
+	w := watch{as: map[int]string{}, late: map[string]map[int]bool{}}
+	b.watchers = map[int][]int{}
+	groups := map[string]int{}
+	for i, in := range b.insts {
+		for _, n := range in.OnChange {
+			need := NeedString(n)
+			for _, l := range answers[need] {
+				if at := b.watchers[l]; len(at) == 0 || at[len(at)-1] != i {
+					b.watchers[l] = append(at, i)
+				}
+			}
+			if len(answers[need]) == 0 || !behind {
+				continue
+			}
+			g, ok := groups[need]
+			if !ok {
+				g = len(b.after)
+				groups[need] = g
+				b.after = append(b.after, slices.Clone(answers[need]))
+			}
+			if b.behind == nil {
+				b.behind = map[int][]int{}
+			}
+			b.behind[i] = append(b.behind[i], g)
+		}
+	}
+	if b.behind == nil {
+		return w
+	}
+	for _, need := range slices.Sorted(maps.Keys(groups)) {
+		for _, l := range answers[need] {
+			w.as[l] += need + " "
+		}
+	}
+	next := b.next()
+	for l, needs := range w.as {
+		if w.late[needs] == nil {
+			w.late[needs] = reach(next, b.watchers[l])
+		}
+	}
+	return w
+}
+
+// next is who waits for each node.
+func (b *builder) next() [][]int {
+	next := make([][]int, len(b.after))
+	for i, after := range b.after {
+		for _, a := range after {
+			next[a] = append(next[a], i)
+		}
+	}
+	return next
+}
+
+// reach is all that comes after nodes from, and these.
+func reach(next [][]int, from []int) map[int]bool {
+	seen := map[int]bool{}
+	for queue := slices.Clone(from); len(queue) > 0; queue = queue[1:] {
+		if n := queue[0]; !seen[n] {
+			seen[n] = true
+			queue = append(queue, next[n]...)
+		}
+	}
+	return seen
+}
+
 // sort fills Order (Kahn's algorithm over slices: gonum's sort needs maps of
 // nodes, fifty times the time on a large graph) and reports whether all nodes
 // found a place.
@@ -228,8 +340,11 @@ func (g *Graph) sort() bool {
 	pending := make([]int, g.Len())
 	next := make([][]int, g.Len())
 	for i, after := range g.After {
-		pending[i] = len(after)
+		pending[i] = len(after) + len(g.Behind[i])
 		for _, a := range after {
+			next[a] = append(next[a], i)
+		}
+		for _, a := range g.Behind[i] {
 			next[a] = append(next[a], i)
 		}
 	}

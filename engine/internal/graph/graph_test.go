@@ -159,3 +159,55 @@ func TestLeftovers(t *testing.T) {
 		}
 	}
 }
+
+// watching is instances d, which watches a, and late, which needs both and which
+// an early one does not.
+func watching() (insts []*dsl.Instance, left []Leftover) {
+	insts = on([]string{"h"}, []string{"early"}, []string{"d"}, []string{"late", "d"})
+	insts[1].OnChange = []dsl.Need{{Resource: res("a"), Host: "h"}}
+	return insts, []Leftover{{Addr: addr.Instance{Resource: res("a"), Key: addr.StringKey("x"), Host: "h"}}}
+}
+
+func (g *Graph) comesBefore(a, b int) bool {
+	return slices.Index(g.Order, a) < slices.Index(g.Order, b)
+}
+
+// A watcher comes behind the leftovers that it watches, and so does what needs
+// it; all else that stood on them comes before.
+func TestWatchedLeftovers(t *testing.T) {
+	insts, left := watching()
+	g, err := Build(insts, left, func(addr.Instance) []string { return []string{"file.a@h"} })
+	if err != nil {
+		t.Fatal(err)
+	}
+	early, d, late, a := 0, 1, 2, 3
+	if !g.comesBefore(early, a) || !g.comesBefore(a, d) || !g.comesBefore(d, late) {
+		t.Errorf("order: %v", g.Order)
+	}
+	if len(g.Behind) != 1 || !slices.Equal(g.After[g.Behind[d][0]], []int{a}) || !slices.Equal(g.Watchers[a], []int{d}) {
+		t.Errorf("behind %v, watchers %v, after %v", g.Behind, g.Watchers, g.After)
+	}
+	if len(g.After[d]) != 0 {
+		t.Errorf("the watcher needs %v", g.After[d])
+	}
+}
+
+// Where the leftover has to wait for its watcher all the same, that is no cycle
+// of anybody's spec.
+func TestWatchedLeftoversThatComeLater(t *testing.T) {
+	insts, left := watching()
+	left = append(left, Leftover{Addr: addr.Instance{Resource: res("top"), Host: "h"}, Needs: []string{"file.a@h"}})
+	g, err := Build(insts, left, func(a addr.Instance) []string {
+		if a.Name == "d" {
+			return []string{"file.top@h"}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, a, top := 1, 3, 4
+	if !g.comesBefore(d, top) || !g.comesBefore(top, a) || len(g.Behind) != 0 || !slices.Equal(g.Watchers[a], []int{d}) {
+		t.Errorf("order %v, behind %v, watchers %v", g.Order, g.Behind, g.Watchers)
+	}
+}
