@@ -167,8 +167,8 @@ func (d *derivation) keep() {
 			if c == nil || c.Action != plans.Delete {
 				continue
 			}
-			reason := d.nodes[i].reading.kept
-			if raw := d.nodes[i].reading.raw; raw != cty.NilVal {
+			reason := d.nodes[i].reading().kept
+			if raw := d.nodes[i].reading().raw; raw != cty.NilVal {
 				reason = d.nodes[i].typ.Keeps(raw, d.outlook(i, gone))
 			}
 			if reason != "" {

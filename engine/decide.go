@@ -31,7 +31,7 @@ func (d *derivation) decide(i int) {
 		return
 	}
 	d.diags = append(d.diags, in.Preconditions(scope{d, d.values, true})...)
-	r := d.nodes[i].reading
+	r := d.nodes[i].reading()
 	if r.err != nil {
 		d.diags = append(d.diags, problem{
 			summary: "Cannot read " + in.Addr.String(), detail: d.hider.hide(explain(r.err)), at: blame(in, r.err),
@@ -125,7 +125,7 @@ func (d *derivation) unasked(i int, want cty.Value) cty.Value {
 }
 
 func (d *derivation) decideThing(i int, c *plans.Change, rec state.Object, recorded bool) {
-	r := d.nodes[i].reading
+	r := d.nodes[i].reading()
 	c.Differs = nil
 	switch {
 	case d.moves(i, c, rec, recorded):
@@ -182,7 +182,7 @@ func (d *derivation) renew(i int, c *plans.Change) {
 // moves reports whether the object stands at the identity that is recorded, is
 // kplan's to delete there and can be. Where it cannot, c says why it is left.
 func (d *derivation) moves(i int, c *plans.Change, rec state.Object, recorded bool) bool {
-	r, t := d.nodes[i].reading, d.nodes[i].typ
+	r, t := d.nodes[i].reading(), d.nodes[i].typ
 	c.Left = r.left
 	if !r.old.Exists() || !recorded || rec.Origin != string(plans.Created) || !t.CanDelete() {
 		return false
@@ -213,7 +213,7 @@ func (d *derivation) decideAct(i int, c *plans.Change, want cty.Value, rec state
 	c.Before = c.Recorded
 	c.InputDigest = inputDigest(d.in.Key, t, want)
 	fresh := !recorded || rec.InputDigest == "" || rec.InputDigest != c.InputDigest
-	verdict := d.nodes[i].reading.verdict
+	verdict := d.nodes[i].reading().verdict
 	due := fresh
 	switch {
 	case verdict == resource.DueNow || d.forced(i):
@@ -402,7 +402,7 @@ func (d *derivation) decideLeftover(i int) {
 			"The state holds %s, whose type this version of kplan does not know. Use the version that recorded it, or let it go with\n\n    kplan state rm '%s'", a, a)}.diag())
 		return
 	}
-	r := d.nodes[i].reading
+	r := d.nodes[i].reading()
 	if r.err != nil {
 		d.diags = append(d.diags, problem{summary: "Cannot read " + a.String(), detail: d.hider.hide(explain(r.err))}.diag())
 		return

@@ -53,8 +53,16 @@ type node struct {
 	secrets []string  // attributes that must not be shown
 	asked   cty.Value // what it is read as
 
-	reading reading       // readAll, assume, or a saved plan
-	change  *plans.Change // decide; nil where withheld
+	showed *reading      // readAll, assume, or a saved plan; nil where nothing was read
+	change *plans.Change // decide; nil where withheld
+}
+
+// reading is what the machine showed; empty where it was not read.
+func (n *node) reading() reading {
+	if n.showed == nil {
+		return reading{}
+	}
+	return *n.showed
 }
 
 // acts reports whether the plan does something on the machine for the node.
@@ -73,7 +81,6 @@ type claim struct{ host, what string }
 
 // reading is what the machine showed of one node.
 type reading struct {
-	done    bool
 	before  plans.Object // at the wanted identity
 	old     plans.Object // at the recorded identity, where that is another
 	drift   *plans.Object

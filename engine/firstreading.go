@@ -166,7 +166,7 @@ func (r *run) await(ctx context.Context) hcl.Diagnostics {
 // compare finds the objects of nodes that are not as the plan printed them.
 func (r *run) compare(nodes []int) (diags hcl.Diagnostics) {
 	for _, i := range nodes {
-		c, read := r.nodes[i].change, r.nodes[i].reading
+		c, read := r.nodes[i].change, r.nodes[i].reading()
 		in := r.inst(i)
 		if read.err != nil {
 			diags = append(diags, problem{summary: "Cannot read " + c.Addr.String(), detail: r.hider.hide(explain(read.err)), at: blame(in, read.err)}.diag())

@@ -28,7 +28,7 @@ func sameIdentity(t *resource.Type, a, b cty.Value) bool {
 func (d *derivation) drift() []plans.Drift {
 	var out []plans.Drift
 	for i := range d.nodes {
-		r := d.nodes[i].reading
+		r := d.nodes[i].reading()
 		if r.drift == nil {
 			continue
 		}
@@ -47,12 +47,9 @@ func (d *derivation) drift() []plans.Drift {
 // assume takes what the state records as actual, for planning offline.
 func (d *derivation) assume() {
 	for i := range d.nodes {
-		rec, ok := d.recorded(i)
-		r := reading{done: true}
-		if ok {
-			r.before = d.recordedAs(i, rec)
+		if rec, ok := d.recorded(i); ok {
+			d.nodes[i].showed = &reading{before: d.recordedAs(i, rec)}
 		}
-		d.nodes[i].reading = r
 	}
 }
 

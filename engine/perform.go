@@ -116,7 +116,7 @@ func (s *stepRun) unfinished(ctx context.Context, err error) {
 	r := state.Result{Owes: s.owes()}
 	existed := s.found.Exists()
 	if !s.nodes[s.node].typ.IsAct && !s.step.Action.Strict() && s.readAgain(ctx) == nil {
-		if now := s.nodes[s.node].reading.before; now.Exists() && !existed { // half made is made, too
+		if now := s.nodes[s.node].reading().before; now.Exists() && !existed { // half made is made, too
 			r.Records, r.Object = true, s.record(s.node, now, s.change.Origin)
 		}
 	}
@@ -185,7 +185,7 @@ func (s *stepRun) act(ctx context.Context, h host.Host) (resource.Outcome, error
 		return resource.Done, t.Refresh(ctx, h, s.want)
 	case plans.Replace:
 		old, prior := s.prior, cty.NullVal(t.Schema.Object())
-		if r := s.nodes[s.node].reading; r.old.Exists() {
+		if r := s.nodes[s.node].reading(); r.old.Exists() {
 			old, prior = r.rawOld, r.raw
 		}
 		if err := t.Delete(ctx, h, old); err != nil {
@@ -239,7 +239,7 @@ func (s *stepRun) readBack(ctx context.Context, after cty.Value) error {
 		}
 		return fmt.Errorf("it still differs after the step: %s", strings.Join(s.stillDiffers(wanted, got), ", "))
 	}
-	s.nodes[s.node].reading.before, s.nodes[s.node].reading.raw = got, after
+	s.nodes[s.node].showed = &reading{before: got, raw: after}
 	if err := s.satisfied(after); err != nil {
 		return err
 	}

@@ -280,7 +280,7 @@ func (d *derivation) reader(i int) reader {
 	return func(ctx context.Context, h host.Host) error {
 		r, err := d.read(ctx, h, i)
 		r.err = err
-		d.nodes[i].reading = r
+		d.nodes[i].showed = &r
 		return err
 	}
 }
@@ -301,7 +301,7 @@ func (d *derivation) read(ctx context.Context, h host.Host, i int) (reading, err
 	t := d.nodes[i].typ
 	rec, recorded := d.recorded(i)
 	known := recordedObject(rec)
-	r := reading{done: true}
+	r := reading{}
 	want := d.nodes[i].asked
 	if t.IsAct {
 		if d.inst(i) == nil {
@@ -335,7 +335,7 @@ func (d *derivation) read(ctx context.Context, h host.Host, i int) (reading, err
 }
 
 func (d *derivation) readRecorded(ctx context.Context, h host.Host, i int, rec state.Object) (reading, error) {
-	r := reading{done: true}
+	r := reading{}
 	known := recordedObject(rec)
 	if !known.Exists() {
 		return r, nil

@@ -41,7 +41,7 @@ func (d *derivation) removals() {
 		}
 		c.Action = plans.NoOp
 		if d.refreshes(i, c); c.Action == plans.Refresh {
-			c.After = d.object(i, d.ignored(i, d.nodes[i].plain, d.nodes[i].reading.before), d.nodes[i].secrets)
+			c.After = d.object(i, d.ignored(i, d.nodes[i].plain, d.nodes[i].reading().before), d.nodes[i].secrets)
 		}
 	}
 }

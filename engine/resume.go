@@ -37,7 +37,7 @@ func (e *Engine) derive(in PlanInput, saved *plans.Plan) (*Planned, hcl.Diagnost
 	}
 	for _, c := range saved.Changes() {
 		if i, ok := d.index[c.Addr]; ok {
-			d.nodes[i].reading = reread(c)
+			d.nodes[i].showed = reread(c)
 		}
 	}
 	p, more := d.compile(saved.Hosts(), saved.Drift(), saved.Warnings())
@@ -56,8 +56,8 @@ func (e *Engine) derive(in PlanInput, saved *plans.Plan) (*Planned, hcl.Diagnost
 }
 
 // reread is the reading that a change was planned from.
-func reread(c plans.Change) reading {
-	r := reading{done: true, before: c.Before, verdict: resource.Verdict(c.Verdict)}
+func reread(c plans.Change) *reading {
+	r := &reading{before: c.Before, verdict: resource.Verdict(c.Verdict)}
 	r.left = c.Left
 	if c.Moved {
 		r.old, r.before = c.Before, c.Standing

@@ -119,12 +119,12 @@ func (s *stepRun) do(ctx context.Context) error {
 			return err
 		}
 	}
-	r := s.nodes[s.node].reading
+	r := s.nodes[s.node].reading()
 	if s.m.acted.any() {
 		if err := s.readAgain(ctx); err != nil {
 			return err
 		}
-		r = s.nodes[s.node].reading
+		r = s.nodes[s.node].reading()
 	}
 	s.prior, s.found = r.raw, r.before
 	if s.change.Action == plans.Replace && r.old.Exists() {
@@ -204,7 +204,7 @@ func (s *stepRun) readAgain(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	return s.nodes[s.node].reading.err
+	return s.nodes[s.node].reading().err
 }
 
 // settled does what the table says.
