@@ -22,10 +22,11 @@ func (c Containerd) Validate(unknown func(string) bool) error {
 	bad := func(field, format string, args ...any) error {
 		return &resource.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)}
 	}
-	switch _, ok := formatOf(c.Version); {
-	case unknown("version") || ok:
-	case strings.HasPrefix(c.Version, "v"):
-		return bad("version", "The version %q begins with a letter. Write %q.", c.Version, c.Version[1:])
+	bare := strings.TrimPrefix(c.Version, "v")
+	switch _, ok := formatOf(bare); {
+	case unknown("version") || ok && bare == c.Version:
+	case ok:
+		return bad("version", "The version %q begins with a letter. Write %q.", c.Version, bare)
 	default:
 		return bad("version", "%q is no version of containerd that kplan knows. Write one from 1.3 to 2.x, such as \"1.7.28\" or \"2.1\".", c.Version)
 	}
@@ -34,14 +35,14 @@ func (c Containerd) Validate(unknown func(string) bool) error {
 		return bad("sandbox_image", "%q is no name of an image. Write it in full, such as \"registry.k8s.io/pause:3.10.1\".", *c.SandboxImage)
 	case unknown("cni_bin_dir"):
 	case !path.IsAbs(c.CNIBinDir) || path.Clean(c.CNIBinDir) != c.CNIBinDir || !oneWord.MatchString(c.CNIBinDir):
-		return bad("cni_bin_dir", "%q is no clean path. Write it from the root, such as \"/opt/cni/bin\".", c.CNIBinDir)
+		return bad("cni_bin_dir", "%q is no directory that containerd can be told. Write its shortest path from the root, without blanks and quotes, such as \"/opt/cni/bin\".", c.CNIBinDir)
 	}
 	if c.Deviations != "" {
 		return bad("deviations", "Deviations are found, not wanted. Leave the attribute out.")
 	}
 	for _, registry := range slices.Sorted(maps.Keys(c.Registries)) {
-		if _, after, ok := strings.Cut(registry, "://"); ok {
-			return bad("registries", "The registry %q is written as a URL. Write its host as in names of images: %q.", registry, strings.TrimSuffix(after, "/"))
+		if u, err := url.Parse(registry); err == nil && registryHost.MatchString(u.Host) {
+			return bad("registries", "The registry %q is written as a URL. Write its host as in names of images: %q.", registry, u.Host)
 		}
 		if registry != everyRegistry && !registryHost.MatchString(registry) {
 			return bad("registries", "%q is no host of a registry. Write it as in names of images, such as \"docker.io\" or \"10.0.2.1:5000\".", registry)
@@ -56,7 +57,7 @@ func (c Containerd) Validate(unknown func(string) bool) error {
 			case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery+u.Fragment != "" || !oneWord.MatchString(mirror):
 				return bad("registries", "%q is no URL of a mirror. Write it with its scheme, such as \"https://mirror.example.org\".", mirror)
 			case slices.Contains(mirrors[:i], mirror):
-				return bad("registries", "The mirror %q of %s stands twice. Write it once.", mirror, registry)
+				return bad("registries", "The mirror %q of %s is there twice. Write it once.", mirror, registry)
 			}
 		}
 	}

@@ -51,7 +51,7 @@ func (n Node) Validate(unknown func(string) bool) error {
 	for _, s := range n.Taints {
 		switch t := parseTaint(s); {
 		case !slices.Contains(effects, t.Effect):
-			return bad("taints", "The taint %q has no effect. Write one of %s behind a colon, such as \"dedicated=storage:NoSchedule\".", s, strings.Join(effects, ", "))
+			return bad("taints", "The taint %q has no effect. Write one of %s after a colon, such as \"dedicated=storage:NoSchedule\".", s, strings.Join(effects, ", "))
 		case !keyName.MatchString(t.Key) || !labelValue.MatchString(t.Value):
 			return bad("taints", "%q is no taint. Write \"key=value:Effect\" or \"key:Effect\".", s)
 		case ofCluster(t.Key):
@@ -59,7 +59,7 @@ func (n Node) Validate(unknown func(string) bool) error {
 		case t.String() != s:
 			return bad("taints", "The taint %q has another spelling. Write %q.", s, t)
 		case seen[t.Key+":"+t.Effect]:
-			return bad("taints", "The taint %s:%s stands there twice. Write it once.", t.Key, t.Effect)
+			return bad("taints", "The taint %s:%s is there twice. Write it once.", t.Key, t.Effect)
 		default:
 			seen[t.Key+":"+t.Effect] = true
 		}

@@ -49,21 +49,21 @@ func (m Manifest) Validate(unknown func(string) bool) error {
 		return bad("name", "%q cannot be the name of a manifest. Write lower case letters, digits, dashes and dots.", m.Name)
 	}
 	if !unknown("in_sync") && !m.InSync {
-		return bad("in_sync", "It tells what was found and cannot be wanted false. Leave it out.")
+		return bad("in_sync", "It tells what was found, and is never wanted false. Leave it out.")
 	}
 	if unknown("content") {
 		return nil
 	}
 	all, err := objects.Parse(m.Content)
 	if err != nil {
-		return bad("content", "The %v.", err)
+		return bad("content", "In the content, %v.", err)
 	}
 	if len(all) == 0 {
-		return bad("content", "There is no object in it. Write at least one, or leave the resource out.")
+		return bad("content", "The content holds no object. Write at least one, or leave the resource out.")
 	}
 	packed, err := pack(m.Content)
 	if err == nil && len(packed) > maxPacked {
-		return bad("content", "It is too large to be kept in the cluster: %d KiB when packed, %d at most. Write several manifests.", len(packed)>>10, maxPacked>>10)
+		return bad("content", "The content is too large to be kept in the cluster: %d KiB when packed, %d at most. Write several manifests.", len(packed)>>10, maxPacked>>10)
 	}
 	return err
 }

@@ -60,9 +60,9 @@ func (e Exec) Validate(unknown func(string) bool) error {
 			return err
 		}
 	}
-	for name := range e.Environment {
+	for _, name := range slices.Sorted(maps.Keys(e.Environment)) {
 		if !variable.MatchString(name) {
-			return &resource.FieldError{Field: "environment", Msg: fmt.Sprintf("%q is no name of a variable. Write letters, digits and underscores, beginning with no digit.", name)}
+			return &resource.FieldError{Field: "environment", Msg: fmt.Sprintf("%q is no name of a variable. Write letters, digits and underscores, and no digit first.", name)}
 		}
 	}
 	return checkName("user", e.User)

@@ -40,8 +40,8 @@ func (f File) Validate(unknown func(string) bool) error {
 			return err
 		}
 	}
-	if f.Content != nil && f.SensitiveContent != nil {
-		return &resource.FieldError{Field: "sensitive_content", Msg: "Both content and sensitive_content are set. Write one of them."}
+	if f.Content != nil && f.SensitiveContent != nil { // a message about what is sensitive would not be shown
+		return &resource.FieldError{Field: "content", Msg: "Both content and sensitive_content are set. Write one of them."}
 	}
 	if err := checkName("owner", f.Owner); err != nil {
 		return err

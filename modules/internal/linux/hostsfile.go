@@ -62,9 +62,9 @@ func (f HostsFile) Validate(unknown func(string) bool) error {
 			case !dnsName.MatchString(name):
 				return bad("%q is no name of a host. Write letters, digits, dashes and dots.", name)
 			case owner[key] == address:
-				return bad("The name %q stands twice at %s. Write it once.", name, address)
+				return bad("The name %q is there twice at %s. Write it once.", name, address)
 			case owner[key] != "":
-				return bad("The name %q stands at %s and at %s. Write it at one of them.", name, owner[key], address)
+				return bad("The name %q is at %s and at %s. Write it at one of them.", name, owner[key], address)
 			}
 			owner[key] = address
 		}

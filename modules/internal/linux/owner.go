@@ -50,7 +50,7 @@ func checkMode(field string, mode *string) error {
 	if mode == nil || fourDigits.MatchString(*mode) {
 		return nil
 	}
-	msg := fmt.Sprintf("The mode %q is not four octal digits in quotes, such as \"0644\".", *mode)
+	msg := fmt.Sprintf("%q is no mode. Write four octal digits in quotes, such as \"0644\".", *mode)
 	if regexp.MustCompile(`^[0-7]{3}$`).MatchString(*mode) {
 		msg = fmt.Sprintf("The mode %q has three digits. Write %q, with the quotes.", *mode, "0"+*mode)
 	}
@@ -61,10 +61,13 @@ func checkMode(field string, mode *string) error {
 // owners of a path are found.
 func checkPath(field, p string) error {
 	switch clean := path.Clean(p); {
-	case !path.IsAbs(p):
-		return &resource.FieldError{Field: field, Msg: fmt.Sprintf("The path %q is not absolute. Write it from the root, such as \"/etc/%s\".", p, path.Base(p))}
 	case strings.ContainsAny(p, "\x00\n"):
 		return &resource.FieldError{Field: field, Msg: fmt.Sprintf("The path %q holds a line break or a null character. Write a path of one line.", p)}
+	case p == "":
+		return &resource.FieldError{Field: field, Msg: "The path is empty. Write it from the root, such as \"/etc/motd\"."}
+	case !path.IsAbs(p):
+		from := either(strings.Contains(p, "/"), "/", "/etc")
+		return &resource.FieldError{Field: field, Msg: fmt.Sprintf("The path %q is not absolute. Write it from the root, such as %q.", p, path.Join(from, path.Clean("/"+p)))}
 	case clean != p:
 		return &resource.FieldError{Field: field, Msg: fmt.Sprintf("The path %q has a shorter spelling. Write %q.", p, clean)}
 	}

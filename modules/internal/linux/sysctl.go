@@ -39,13 +39,14 @@ func (s Sysctl) Validate(unknown func(string) bool) error {
 	bad := func(field, format string, args ...any) error {
 		return &resource.FieldError{Field: field, Msg: fmt.Sprintf(format, args...)}
 	}
+	dotted := swapSeparators(strings.TrimPrefix(strings.Trim(s.Key, "/"), "proc/sys/"))
 	switch i := strings.IndexAny(s.Key, "./"); {
 	case unknown("key"):
 	case strings.Contains(s.Key, "*"):
 		return bad("key", "The key %q is a pattern. Write one resource for each key.", s.Key)
-	case i >= 0 && s.Key[i] == '/':
-		return bad("key", "The key %q is written with slashes. Write %q.", s.Key, swapSeparators(strings.Trim(s.Key, "/")))
-	case !sysctlKey.MatchString(s.Key):
+	case i >= 0 && s.Key[i] == '/' && sysctlKey.MatchString(dotted):
+		return bad("key", "The key %q is written with slashes. Write %q.", s.Key, dotted)
+	case i >= 0 && s.Key[i] == '/' || !sysctlKey.MatchString(s.Key):
 		return bad("key", "The key %q is no kernel parameter. Write it in dots, such as \"net.ipv4.ip_forward\".", s.Key)
 	}
 	if !unknown("value") && (strings.TrimSpace(s.Value) == "" || strings.Contains(s.Value, "\n")) {

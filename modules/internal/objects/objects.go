@@ -45,9 +45,17 @@ func (id ID) Group() string {
 }
 
 // Key is the same for all spellings of one object: it may be written in
-// several versions, and in the namespace default without saying so.
+// several versions, and in the namespace default without saying so. It can be
+// read: Namespace web, Deployment.apps web/front.
 func (id ID) Key() string {
-	return strings.Join([]string{id.Group(), id.Kind, id.InNamespace(), id.Name}, " ")
+	key := ID{Kind: id.Kind, Name: id.Name}
+	if group := id.Group(); group != "" {
+		key.Kind += "." + group
+	}
+	if namespace := id.InNamespace(); namespace != "default" {
+		key.Namespace = namespace
+	}
+	return key.String()
 }
 
 // InNamespace is the namespace of an object that is in one.
