@@ -35,6 +35,8 @@ type run struct {
 
 	steps    []plans.Step
 	nodeOf   []int              // by index of steps: the node of each
+	heirs    map[int]int        // node → the instance whose step takes over what the node was
+	leavers  map[int][]int      // the reverse, of nodes that have no step of their own
 	watchers map[int][]int      // node → instances that refresh when it changes
 	place    map[plans.Node]int // step id → index in steps
 	gone     []string           // by node: why nothing can be done about it; "" where something can
@@ -360,6 +362,9 @@ func (r *run) end(ctx context.Context) {
 		default:
 			recorded[o.Name] = ctyjson.SimpleJSONValue{Value: o.Value}
 		}
+	}
+	if r.in.Mode == plans.Destroy && (!complete || len(r.in.Targets)+len(r.in.Excludes) > 0) {
+		recorded = nil // something is left, and what is made of it stays as it is
 	}
 	if err := r.journal.End(ctx, complete, recorded); err != nil {
 		r.diags = append(r.diags, problem{summary: "Cannot save the state", detail: sentence(err.Error()) + " What was done stands in the journal and is found again.", code: CodeIncomplete}.diag())

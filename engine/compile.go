@@ -2,6 +2,7 @@ package engine
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -17,6 +18,11 @@ import (
 // hosts, drift and warnings are what the readings showed beside the objects.
 func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings []string) (*plans.Plan, hcl.Diagnostics) {
 	d.choose()
+	for _, i := range d.graph.Order { // before anything is decided: an instance may ask for one that comes later
+		if i < d.graph.Instances {
+			d.held(i)
+		}
+	}
 	for _, i := range d.graph.Order {
 		switch {
 		case i >= d.graph.Leftovers || d.nodes[i].typ == nil || !d.selected(i):
@@ -222,7 +228,9 @@ func (d *derivation) outputs(c *plans.Content) {
 	if d.in.Mode == plans.Destroy {
 		return
 	}
+	declared := map[string]bool{}
 	for _, o := range d.plannedOutputs() {
+		declared[o.Name] = true
 		value := cty.ObjectVal(map[string]cty.Value{"value": unmarked(o.Value)})
 		var secret []string
 		if o.Sensitive || o.Value.ContainsMarked() {
@@ -241,6 +249,11 @@ func (d *derivation) outputs(c *plans.Content) {
 			out.After = out.Before
 		}
 		c.Outputs = append(c.Outputs, out)
+	}
+	for _, name := range slices.Sorted(maps.Keys(d.in.State.Outputs)) {
+		if v := d.in.State.Outputs[name]; !declared[name] { // its block is gone
+			c.Outputs = append(c.Outputs, plans.Output{Name: name, Before: plans.Object{Value: cty.ObjectVal(map[string]cty.Value{"value": v.Value})}})
+		}
 	}
 }
 

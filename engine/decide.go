@@ -111,6 +111,20 @@ func (d *derivation) ignored(i int, want cty.Value, before plans.Object) cty.Val
 	return d.unasked(i, want)
 }
 
+// asFound is want with the attributes of ignore_changes as they are in before.
+func (d *derivation) asFound(i int, want cty.Value, before plans.Object) cty.Value {
+	names := d.insts[i].Block.Lifecycle.IgnoreChanges
+	if len(names) == 0 || !before.Exists() {
+		return want
+	}
+	attrs := want.AsValueMap()
+	for _, name := range names {
+		_, marks := attrs[name].Unmark()
+		attrs[name] = before.Value.GetAttr(name).WithMarks(marks)
+	}
+	return cty.ObjectVal(attrs)
+}
+
 // unasked is want without the attributes of ignore_changes.
 func (d *derivation) unasked(i int, want cty.Value) cty.Value {
 	names := d.insts[i].Block.Lifecycle.IgnoreChanges
@@ -184,10 +198,14 @@ func (d *derivation) renew(i int, c *plans.Change) {
 func (d *derivation) moves(i int, c *plans.Change, rec state.Object, recorded bool) bool {
 	r, t := d.nodes[i].reading(), d.nodes[i].typ
 	c.Left = r.left
-	if !r.old.Exists() || !recorded || rec.Origin != string(plans.Created) || !t.CanDelete() {
+	if !r.old.Exists() || !recorded {
 		return false
 	}
-	if heir, ok := d.claimant(i); ok {
+	if rec.Origin != string(plans.Created) {
+		c.Left = "it was there before kplan came"
+	} else if !t.CanDelete() {
+		c.Left = "objects of this type are left as they are"
+	} else if heir, ok := d.claimant(i); ok {
 		c.Left = fmt.Sprintf("%s manages it now", seenFrom(d.addr(heir), c.Addr.Host))
 		if !d.selected(heir) || d.nodes[heir].withheld != "" { // it would be nobody's
 			d.nodes[i].withheld = fmt.Sprintf("%s manages now what it was, and is not in this plan", seenFrom(d.addr(heir), c.Addr.Host))
@@ -361,14 +379,20 @@ func (d *derivation) origin(i int, c *plans.Change, rec state.Object, recorded b
 	known := recordedObject(rec)
 	switch {
 	case recorded && known.Exists() && !t.IsAct && !sameIdentity(t, d.nodes[i].plain, known.Value):
-		return made(!stood.Exists() || d.inherited(i)) // another object than the one recorded
+		return made(!stood.Exists() || d.madeByCut(c.Addr) || d.inherited(i)) // another object than the one recorded
 	case recorded && rec.Origin != "":
 		return plans.Origin(rec.Origin)
 	case !stood.Exists():
 		return plans.Created
 	}
-	cut, ok := d.in.State.Interrupted[c.Addr] // a run that was cut off may have made it
-	return made(ok && cut.First == "" && cut.Action != string(plans.Refresh) || d.inherited(i))
+	return made(d.madeByCut(c.Addr) || d.inherited(i))
+}
+
+// madeByCut reports whether a run that was cut off may have made what stands at
+// an address.
+func (d *derivation) madeByCut(a addr.Instance) bool {
+	cut, ok := d.in.State.Interrupted[a]
+	return ok && cut.First == "" && cut.Action != string(plans.Refresh)
 }
 
 // inherited reports whether kplan created what instance i claims, under another
@@ -434,6 +458,8 @@ func (d *derivation) decideLeftover(i int) {
 		c.Reason = "its lifecycle says destroy = false"
 	case !t.CanDelete():
 		c.Reason = "objects of this type are left as they are"
+	case r.kept != "":
+		c.Reason = r.kept
 	default:
 		c.Action = plans.Delete
 	}

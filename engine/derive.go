@@ -305,11 +305,14 @@ func (d *derivation) seen(i int) cty.Value {
 		return cty.NilVal
 	}
 	if c := d.nodes[i].change; c != nil {
-		before := c.Before
-		if c.Action == plans.Replace { // what it was is no word on what it will be
+		want, before := d.nodes[i].want, c.Before
+		switch {
+		case c.Moved:
 			before = c.Standing
+		case c.Action == plans.Replace: // but for what is ignored, what it was is no word on what it will be
+			want, before = d.asFound(i, want, before), plans.None
 		}
-		return visible(d.nodes[i].typ, d.ignored(i, d.nodes[i].want, before), before.Value, c.Action)
+		return visible(d.nodes[i].typ, d.ignored(i, want, before), before.Value, c.Action)
 	}
 	return visible(d.nodes[i].typ, d.unasked(i, d.nodes[i].want), cty.NilVal, plans.Create)
 }

@@ -87,6 +87,7 @@ func (r *run) prepare() {
 		r.nodeOf[i] = r.index[s.Addr]
 		r.place[s.ID] = i
 	}
+	r.findHeirs()
 	for i, in := range r.insts { // whether this plan has a step for them or not
 		if r.nodes[i].typ == nil || r.nodes[i].typ.RefreshWord() == "" {
 			continue
@@ -303,11 +304,10 @@ func (r *run) recordFound(ctx context.Context) error {
 		if c == nil || r.recordIsRight(*c) || !r.fleet.reachable(c.Addr.Host) {
 			continue
 		}
-		found := state.Result{Run: r.options.Run, Addr: c.Addr, Outcome: string(event.Already), Records: true, Owes: r.found(i)}
-		if r.nodes[i].typ.IsAct || c.Before.Exists() {
-			found.Object = r.record(i, c.Before, c.Origin)
+		if _, waits := r.heirs[i]; waits { // what it was would be nobody's until the heir's step
+			continue
 		}
-		results = append(results, found)
+		results = append(results, r.noted(i))
 	}
 	for _, name := range r.fleet.order {
 		if m := r.fleet.members[name]; m.err == nil {

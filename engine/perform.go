@@ -185,7 +185,8 @@ func (s *stepRun) act(ctx context.Context, h host.Host) (resource.Outcome, error
 		return resource.Done, t.Refresh(ctx, h, s.want)
 	case plans.Replace:
 		old, prior := s.prior, cty.NullVal(t.Schema.Object())
-		if r := s.nodes[s.node].reading(); r.old.Exists() {
+		if s.change.Moved {
+			r := s.nodes[s.node].reading()
 			old, prior = r.rawOld, r.raw
 		}
 		if err := t.Delete(ctx, h, old); err != nil {
@@ -304,9 +305,13 @@ func (s *stepRun) intend(ctx context.Context, id host.ActID) error {
 	if s.step.Once {
 		class = "once"
 	}
+	first := s.found
+	if s.change.Moved { // the place that it moves to
+		first = s.nodes[s.node].reading().before
+	}
 	err := s.journal.Intent(ctx, state.Intent{
 		Run: id.Run, Step: id.Step, Addr: s.step.Addr, Host: s.step.Addr.Host, Class: class,
-		Action: string(s.step.Action), Input: s.input(), First: objectDigest(s.in.Key, s.found),
+		Action: string(s.step.Action), Input: s.input(), First: objectDigest(s.in.Key, first),
 		BootID: s.m.contact.BootID, Epoch: s.now.Epoch,
 	})
 	return s.recording(err)
@@ -316,7 +321,14 @@ func (s *stepRun) intend(ctx context.Context, id host.ActID) error {
 func (s *stepRun) conclude(ctx context.Context, r state.Result) error {
 	r.Run, r.Step, r.Addr, r.Outcome = s.options.Run, int(s.step.ID), s.step.Addr, string(s.end.Outcome)
 	r.Concludes = fulfilled(s.end.Outcome)
-	return s.recording(s.journal.Result(context.WithoutCancel(ctx), r))
+	results := []state.Result{r}
+	if r.Concludes {
+		results = append(s.handOver(s.node), r)
+		for _, j := range s.leavers[s.node] {
+			results = append(results, s.noted(j))
+		}
+	}
+	return s.recording(s.journal.Result(context.WithoutCancel(ctx), results...))
 }
 
 // recording stops the run where it cannot record any more.

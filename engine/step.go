@@ -127,7 +127,7 @@ func (s *stepRun) do(ctx context.Context) error {
 		r = s.nodes[s.node].reading()
 	}
 	s.prior, s.found = r.raw, r.before
-	if s.change.Action == plans.Replace && r.old.Exists() {
+	if s.change.Moved && r.old.Exists() {
 		s.found = r.old
 	}
 	s.leaveIgnored()
