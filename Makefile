@@ -11,7 +11,7 @@ N          ?= 3
 
 .PHONY: help
 help: ## list the targets
-	@awk -F':.*## ' '/^[a-z-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## /{printf "  %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: build
 build: ## build bin/kplan
@@ -45,6 +45,11 @@ test: check ## everything: check, the race detector, the lab, a little fuzzing
 .PHONY: crash
 crash: ## kill -9 at random instants, in process and in the lab
 	KPLAN_CRASH=full $(GO) test -run 'Crash|Kill' -timeout 60m -count=1 -v -p 1 ./test/...
+
+# The floor is the same cluster by hand. -v shows the seconds of each stage.
+.PHONY: e2e-kubernetes
+e2e-kubernetes: ## a Kubernetes cluster in the lab, by hand and by kplan: seconds of each stage
+	KPLAN_KUBE=1 $(GO) test -v -count=1 -timeout 40m ./test/kube
 
 .PHONY: bench
 bench: ## speed, as ratios and exponents

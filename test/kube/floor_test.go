@@ -1,24 +1,10 @@
-// Package kube makes a Kubernetes cluster on the lab's machines by hand: by shell scripts over ssh, with nothing of kplan. It
-// shows that the lab's payload is whole, and how fast a cluster can be made from it, which is what kplan is measured against.
-//
-// It runs with KPLAN_KUBE=1, and needs the payload of package test/lab/kube.
 package kube
 
 import (
-	"bytes"
-	"context"
 	_ "embed"
-	"errors"
-	"fmt"
-	"os"
-	"os/exec"
-	"slices"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
-	"github.com/kplan/kplan/test/lab"
 	"github.com/kplan/kplan/test/lab/kube"
 )
 
@@ -27,50 +13,14 @@ var (
 	node string
 	//go:embed kubeadm.yaml
 	kubeadm string
-	//go:embed web.yaml
-	web string
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv("KPLAN_KUBE") != "1" {
-		os.Exit(m.Run()) // which skips
-	}
-	lab.Main(m)
-}
+// floor is what the cluster took by hand; 0 where it was not made so.
+var floor time.Duration
 
-// cluster is three machines that become one.
-type cluster struct {
-	t        *testing.T
-	ctx      context.Context
-	lab      *lab.Lab
-	payload  *kube.Payload
-	machines []*lab.Machine
-	start    time.Time
-	last     time.Time
-}
-
-// TestFloor makes the cluster and tells how long each stage took.
+// TestFloor makes the cluster by hand and tells how long each stage took.
 func TestFloor(t *testing.T) {
-	if os.Getenv("KPLAN_KUBE") != "1" {
-		t.Skip("making a Kubernetes cluster takes a minute and a payload that takes long to build: KPLAN_KUBE=1 has it made")
-	}
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
-	defer cancel()
-	l := lab.Open(t)
-	p, err := kube.New(ctx, l, t.Output())
-	if err != nil {
-		t.Fatal(err)
-	}
-	now := time.Now()
-	c := &cluster{t: t, ctx: ctx, lab: l, payload: p, machines: l.Machines()[:3], start: now, last: now}
-	t.Cleanup(c.remove)
-	if err := p.Serve(ctx); err != nil {
-		t.Fatal(err)
-	}
-	c.stage("the payload is served")
-	l.Reset(t, c.machines...)
-	c.stage("three machines have booted")
-
+	c := newCluster(t, 10*time.Minute)
 	first, rest := c.machines[0], c.machines[1:]
 	c.all(c.machines, node, "sh -s "+kube.Version)
 	c.stage("they are nodes: containerd, kubelet, kubeadm")
@@ -83,103 +33,6 @@ func TestFloor(t *testing.T) {
 	join := c.ssh(first, "", "kubeadm token create --print-join-command")
 	c.all(rest, "", join)
 	c.stage("two nodes have joined")
-	c.kubectl("wait --for=condition=Ready nodes --all --timeout=180s")
-	c.stage("three nodes are Ready")
-	c.kubectl("-n kube-system rollout status deployment/coredns --timeout=180s")
-	c.stage("CoreDNS is available")
-	c.ssh(first, web, "KUBECONFIG=/etc/kubernetes/admin.conf kubectl apply -f -")
-	c.kubectl("rollout status daemonset/web --timeout=180s")
-	c.stage("a pod runs on each node")
-	c.check()
-	c.stage("names, services, pods and ports of nodes answer")
-}
-
-// remove leaves the lab, which may stay up, without a cluster that is at work.
-func (c *cluster) remove() {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
-	defer cancel()
-	if err := errors.Join(c.lab.ResetMachines(ctx, c.machines...), c.payload.Withdraw(ctx)); err != nil {
-		c.t.Error(err)
-	}
-}
-
-// check has a pod of the first node talk to those of all nodes, by a name, by their addresses, and by the ports of the nodes.
-func (c *cluster) check() {
-	c.t.Helper()
-	nodes := strings.Fields(c.kubectl("get nodes -o name"))
-	if want := []string{"node/k8s-node1", "node/k8s-node2", "node/k8s-node3"}; !slices.Equal(nodes, want) {
-		c.t.Fatalf("the nodes are %q, want %q", nodes, want)
-	}
-	pod := c.podOn("k8s-node1", "metadata.name")
-	fetch := func(url string) string {
-		return strings.TrimSpace(c.kubectl("exec " + pod + " -- timeout 5 wget -qO- " + url)) // Debian's wget -T crashes
-	}
-	for _, n := range nodes {
-		name := strings.TrimPrefix(n, "node/")
-		if got := fetch("http://" + c.podOn(name, "status.podIP") + ":8080/"); got != name {
-			c.t.Errorf("the pod of %s says that it is on %q", name, got)
-		}
-	}
-	if got := fetch("http://web.default.svc.cluster.local/"); !slices.Contains(nodes, "node/"+got) {
-		c.t.Errorf("the service says that it is on %q", got)
-	}
-	for _, m := range c.machines {
-		out, err := exec.CommandContext(c.ctx, "curl", "-fsS", "--max-time", "5", "http://"+m.Address+":30080/").CombinedOutput()
-		if err != nil || !slices.Contains(nodes, "node/"+strings.TrimSpace(string(out))) {
-			c.t.Errorf("port 30080 of %s: %s %v", m.Name, out, err)
-		}
-	}
-}
-
-// podOn returns a field of the pod that runs on a node.
-func (c *cluster) podOn(node, field string) string {
-	c.t.Helper()
-	return c.kubectl(fmt.Sprintf("get pods -l app=web --field-selector spec.nodeName=%s -o jsonpath={.items[0].%s}", node, field))
-}
-
-func (c *cluster) kubectl(args string) string {
-	c.t.Helper()
-	return c.ssh(c.machines[0], "", "KUBECONFIG=/etc/kubernetes/admin.conf kubectl "+args)
-}
-
-// ssh runs a command as root over a new connection and returns what it prints. Where it fails the test ends.
-func (c *cluster) ssh(m *lab.Machine, stdin, command string) string {
-	c.t.Helper()
-	out, err := c.try(m, stdin, command)
-	if err != nil {
-		c.t.Fatal(err)
-	}
-	return out
-}
-
-// all is ssh on several machines at once.
-func (c *cluster) all(ms []*lab.Machine, stdin, command string) {
-	c.t.Helper()
-	errs := make([]error, len(ms))
-	var wg sync.WaitGroup
-	for i, m := range ms {
-		wg.Go(func() { _, errs[i] = c.try(m, stdin, command) })
-	}
-	wg.Wait()
-	if err := errors.Join(errs...); err != nil {
-		c.t.Fatal(err)
-	}
-}
-
-func (c *cluster) try(m *lab.Machine, stdin, command string) (string, error) {
-	var stdout, stderr bytes.Buffer
-	cmd := exec.CommandContext(c.ctx, "ssh", "-F", "none", "-i", c.lab.Key(), "-o", "IdentitiesOnly=yes",
-		"-o", "StrictHostKeyChecking=yes", "-o", "UserKnownHostsFile="+c.lab.KnownHosts(), "root@"+m.Address, command)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(stdin), &stdout, &stderr
-	if err := cmd.Run(); err != nil {
-		return "", fmt.Errorf("%s: %s: %w\n%s%s", m.Name, command, err, &stdout, &stderr)
-	}
-	return stdout.String(), nil
-}
-
-// stage tells how long it took to come here: from the start, and from the stage before.
-func (c *cluster) stage(what string) {
-	now := time.Now()
-	fmt.Fprintf(c.t.Output(), "%6.1f s %+6.1f s  %s\n", now.Sub(c.start).Seconds(), now.Sub(c.last).Seconds(), what)
-	c.last = now
+	c.works()
+	floor = c.took()
 }

@@ -1,0 +1,72 @@
+package kube
+
+import (
+	"fmt"
+	"regexp"
+	"strconv"
+	"testing"
+	"time"
+)
+
+// TestExample makes the cluster of examples/gulimall on bare machines, and tells how long each stage took.
+func TestExample(t *testing.T) {
+	c := newCluster(t, 10*time.Minute)
+	s := newSpec(t, c)
+	s.make()
+	took := c.took()
+	s.still()
+	if floor > 0 {
+		fmt.Fprintf(t.Output(), "by hand %.1f s, by kplan %.1f s: %.2f times\n", floor.Seconds(), took.Seconds(), took.Seconds()/floor.Seconds())
+	}
+}
+
+var ends = []string{"done", "already", "not needed", "adopted"}
+
+// make makes the cluster on bare machines from a saved plan.
+func (s *spec) make() {
+	s.t.Helper()
+	s.times = begin(s.t.Output())
+	plan := s.Want(0, "plan", "--out", "cluster.kplan")
+	s.stage("the plan is made")
+	s.Want(0, "apply", "--json-into", "apply.json", "cluster.kplan")
+	done := time.Now()
+	all := s.events("apply.json")
+	for _, stage := range []struct{ typ, what string }{
+		{"package", "they are nodes: containerd, kubelet, kubeadm"},
+		{"kubeadm_control_plane", "kubeadm init, with its images"},
+		{"manifest", "flannel is applied"},
+		{"kubeadm_join", "two nodes have joined"},
+	} {
+		_, end := span(all, stage.typ)
+		s.stageAt(end, stage.what)
+	}
+	s.stageAt(done, "the plan is applied")
+	outcomes, steps := all[len(all)-1].Outcomes, 0
+	for _, e := range all {
+		if e.Type == "run_complete" {
+			outcomes = e.Outcomes
+		}
+	}
+	for _, end := range ends {
+		steps += outcomes[end]
+		delete(outcomes, end)
+	}
+	if want := planned(s, plan.Stdout); steps != want || len(outcomes) > 0 {
+		s.t.Errorf("of %d steps %d ended well, and otherwise %v", want, steps, outcomes)
+	}
+	s.works()
+}
+
+// planned is the number of steps of a plan.
+func planned(s *spec, text string) (n int) {
+	s.t.Helper()
+	m := regexp.MustCompile(`Plan: (\d+) to add, (\d+) to change, (\d+) to destroy\.(?: (\d+) steps? runs? only if needed\.)?`).FindStringSubmatch(text)
+	if m == nil {
+		s.t.Fatalf("no plan:\n%s", text)
+	}
+	for _, count := range m[1:] {
+		i, _ := strconv.Atoi(count)
+		n += i
+	}
+	return n
+}

@@ -1,0 +1,60 @@
+package kube
+
+import (
+	"encoding/json"
+	"os"
+	"strings"
+	"time"
+)
+
+// event is a line of kplan's stream of JSON.
+type event struct {
+	Type     string         `json:"type"`
+	Time     time.Time      `json:"@timestamp"`
+	Outcomes map[string]int `json:"outcomes"`
+	Hook     struct {
+		Resource struct {
+			Addr string `json:"addr"`
+			Type string `json:"resource_type"`
+			Host string `json:"host"`
+		} `json:"resource"`
+		Action  string `json:"action"`
+		Outcome string `json:"outcome"`
+	} `json:"hook"`
+}
+
+// events reads what --json-into wrote; of the last line perhaps only a part.
+func (s *spec) events(name string) []event {
+	s.t.Helper()
+	data, err := os.ReadFile(s.path(name))
+	if err != nil && !os.IsNotExist(err) {
+		s.t.Fatal(err)
+	}
+	var all []event
+	for line := range strings.Lines(string(data)) {
+		var e event
+		if json.Unmarshal([]byte(line), &e) != nil && strings.HasSuffix(line, "\n") {
+			s.t.Fatalf("not JSON: %s", line)
+		}
+		all = append(all, e)
+	}
+	return all
+}
+
+// span is when the first step of a resource type began and when the last one ended.
+func span(all []event, typ string) (begin, end time.Time) {
+	for _, e := range all {
+		if e.Hook.Resource.Type != typ {
+			continue
+		}
+		switch e.Type {
+		case "apply_start":
+			if begin.IsZero() {
+				begin = e.Time
+			}
+		case "apply_complete":
+			end = e.Time
+		}
+	}
+	return begin, end
+}
