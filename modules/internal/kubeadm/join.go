@@ -33,17 +33,6 @@ type KubeadmJoin struct {
 	Node    *string            `cty:"node" kplan:"computed,stable"` // its name in the cluster
 }
 
-// Cluster is what a join needs of a control plane.
-type Cluster struct {
-	Endpoint *string `cty:"endpoint"`
-	CAHash   *string `cty:"ca_hash"`
-}
-
-const (
-	hostNameNow = "/proc/sys/kernel/hostname"
-	machineFile = "/etc/machine-id"
-)
-
 // Validate implements resource.Validator.
 func (j KubeadmJoin) Validate(unknown func(string) bool) error {
 	switch {
@@ -128,11 +117,8 @@ func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin)
 		return err
 	}
 	name, machine := text(found[0]), text(found[1])
-	switch id, err := machineOf(ctx, plane, name); {
-	case err != nil:
+	if err := nameFree(ctx, plane, name, machine); err != nil {
 		return err
-	case id != "" && id != machine:
-		return fmt.Errorf("the cluster has a node %s already, and it is another machine (%s). Give this one another name, or take that node out of the cluster first", name, id)
 	}
 	token, err := mint(ctx, plane, name)
 	if err != nil {
@@ -155,38 +141,8 @@ func (j KubeadmJoin) Delete(ctx context.Context, h host.Host) error {
 	if err != nil {
 		return err
 	}
-	name := text(found[0])
-	id, err := machineOf(ctx, plane, name)
-	if err != nil {
+	if err := takeOut(ctx, plane, text(found[0])); err != nil {
 		return err
 	}
-	if id != "" {
-		for _, args := range [][]string{
-			{"drain", name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=300s"},
-			{"delete", "node", name, "--ignore-not-found"},
-		} {
-			act := kubectl(args...)
-			act.Detached = true
-			if _, err := plane.Do(ctx, act); err != nil {
-				return err
-			}
-		}
-	}
 	return detached(ctx, h, "reset the machine", script.KubeadmReset, nil)
-}
-
-// joinConfig is kubeadm's configuration for a join, in the version that
-// kubeadm 1.31 and later read (kubeadm.k8s.io/v1beta4).
-func joinConfig(token, endpoint, hash, name string) []byte {
-	return fmt.Appendf(nil, `apiVersion: kubeadm.k8s.io/v1beta4
-kind: JoinConfiguration
-discovery:
-  bootstrapToken:
-    apiServerEndpoint: %q
-    token: %q
-    caCertHashes: [%q]
-nodeRegistration:
-  name: %q
-  criSocket: unix:///run/containerd/containerd.sock
-`, endpoint, token, hash, name)
 }

@@ -1,7 +1,6 @@
 package kubeadm
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"crypto/x509"
@@ -25,6 +24,12 @@ const (
 	kubeletConfigFile = "/var/lib/kubelet/config.yaml"
 	caFile            = "/etc/kubernetes/pki/ca.crt"
 	apiserverFile     = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+)
+
+// What tells who the machine is.
+const (
+	hostNameNow = "/proc/sys/kernel/hostname"
+	machineFile = "/etc/machine-id"
 )
 
 // manifestFiles are the static pods of a control plane.
@@ -139,22 +144,4 @@ func text(f *host.File) string {
 		return ""
 	}
 	return strings.TrimSpace(string(f.Content))
-}
-
-// detached runs a script of package script, which may take minutes.
-func detached(ctx context.Context, h host.Host, what, text string, stdin []byte, args ...string) error {
-	_, err := h.Do(ctx, host.Run{Argv: append([]string{"/bin/sh", "-c", text, "kplan"}, args...), Stdin: stdin, Detached: true})
-	if exit, ok := errors.AsType[*host.ExitError](err); ok {
-		err = &host.ExitError{Argv: []string{"kubeadm"}, Output: exit.Output}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot %s: %w", what, err)
-	}
-	return nil
-}
-
-// lastLine is the last line of a command's output.
-func lastLine(out []byte) string {
-	lines := bytes.Split(bytes.TrimSpace(out), []byte("\n"))
-	return string(lines[len(lines)-1])
 }

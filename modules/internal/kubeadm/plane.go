@@ -3,13 +3,15 @@ package kubeadm
 import (
 	"context"
 	"errors"
+	"fmt"
 	"regexp"
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
 )
 
-// This file is what a join does on the machine of a control plane.
+// This file is what a worker that joins or leaves does on the machine of a
+// control plane.
 
 // tokenLife is how long a token lives where nobody takes it away.
 const tokenLife = "15m"
@@ -29,6 +31,15 @@ func machineOf(ctx context.Context, plane host.Host, name string) (string, error
 		return "", err
 	}
 	return strings.TrimSpace(string(res[0].Output.Stdout)), nil
+}
+
+// nameFree fails where the node called name is another machine.
+func nameFree(ctx context.Context, plane host.Host, name, machine string) error {
+	id, err := machineOf(ctx, plane, name)
+	if err == nil && id != "" && id != machine {
+		err = fmt.Errorf("the cluster has a node %s already, and it is another machine (%s). Give this one another name, or take that node out of the cluster first", name, id)
+	}
+	return err
 }
 
 // purpose begins the description of the tokens that kplan mints.
@@ -74,4 +85,23 @@ func revoke(ctx context.Context, plane host.Host, name string) error {
 	}
 	_, err = plane.Do(ctx, ops...)
 	return err
+}
+
+// takeOut drains the node called name, and takes it out of the cluster.
+func takeOut(ctx context.Context, plane host.Host, name string) error {
+	id, err := machineOf(ctx, plane, name)
+	if err != nil || id == "" {
+		return err
+	}
+	for _, args := range [][]string{
+		{"drain", name, "--ignore-daemonsets", "--delete-emptydir-data", "--force", "--timeout=300s"},
+		{"delete", "node", name, "--ignore-not-found"},
+	} {
+		act := kubectl(args...)
+		act.Detached = true
+		if _, err := plane.Do(ctx, act); err != nil {
+			return err
+		}
+	}
+	return nil
 }
