@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/modules/resource/resourcetest"
 )
 
 // fenced finds the HCL in a page. Behind the word hcl may stand
@@ -49,6 +50,28 @@ func TestLanguagePage(t *testing.T) {
 	for _, s := range specs {
 		s.want(0, []string{"Success!"}, "validate")
 		s.want(0, []string{"Plan: "}, "plan", "--offline")
+	}
+}
+
+// TestExamples holds that the examples are in canonical form and can be
+// planned, with the key beside them that who copies one is to bring.
+func TestExamples(t *testing.T) {
+	const root = "../../../examples/"
+	examples, err := os.ReadDir(root)
+	if err != nil || len(examples) < 2 {
+		t.Fatalf("%d examples, %v", len(examples), err)
+	}
+	for _, e := range examples {
+		t.Run(e.Name(), func(t *testing.T) {
+			s := &site{t: t, dir: t.TempDir()}
+			if err := os.CopyFS(s.dir, os.DirFS(root+e.Name())); err != nil {
+				t.Fatal(err)
+			}
+			s.write("kubernetes.asc", resourcetest.ForeignKey)
+			s.want(0, nil, "fmt", "--check", "--diff")
+			s.want(0, []string{"Success!"}, "validate")
+			s.want(0, []string{"Plan: ", " 0 to destroy."}, "plan", "--offline")
+		})
 	}
 }
 
