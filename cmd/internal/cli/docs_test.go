@@ -75,6 +75,23 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestModules holds that the modules that kplan brings are in canonical form.
+func TestModules(t *testing.T) {
+	files, err := filepath.Glob("../../../modules/std/*/*/*.kplan.hcl")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%d files, %v", len(files), err)
+	}
+	for _, f := range files {
+		src, err := os.ReadFile(f)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if formatted, diags := dsl.Format(f, src); diags.HasErrors() || string(formatted) != string(src) {
+			t.Errorf("%s is not in canonical form: %v", f, diags)
+		}
+	}
+}
+
 // TestPagesNameWhatIsThere holds that links between the pages lead somewhere,
 // and that there are the commands that they name.
 func TestPagesNameWhatIsThere(t *testing.T) {

@@ -46,11 +46,11 @@ resource "kubeadm_control_plane" "main" {
 }
 
 resource "manifest" "flannel" {
-  count   = var.network == "flannel" ? 1 : 0
-  on      = var.control_plane
-  name    = "flannel"
-  content = replace(file("kube-flannel.yaml"), "10.244.0.0/16", var.pod_cidr)
-  wait    = false # its pods wait for the nodes
+  count      = var.network == "flannel" ? 1 : 0
+  on         = var.control_plane
+  name       = "flannel"
+  content    = replace(file("kube-flannel.yaml"), "10.244.0.0/16", var.pod_cidr)
+  wait       = false # its pods wait for the nodes
   depends_on = [kubeadm_control_plane.main]
 }
 
