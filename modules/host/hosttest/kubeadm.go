@@ -66,16 +66,15 @@ var kubeadmScripts = map[string]Command{
 	script.KubeadmInit:   kubeadmInit,
 	script.KubeadmRepair: kubeadmRepair,
 	script.KubeadmJoin:   kubeadmJoin,
+	script.KubeadmJoined: kubeadmJoined,
 	script.KubeadmRejoin: kubeadmRejoin,
 	script.KubeadmReset:  kubeadmReset,
 }
 
 const (
-	kubeDir      = "/etc/kubernetes"
-	kubeletYAML  = "/var/lib/kubelet/config.yaml"
-	clusterCA    = kubeDir + "/pki/ca.crt"
-	kubeadmBegun = kubeDir + "/kplan.begun"
-	kubeadmSums  = kubeDir + "/kplan.sums"
+	kubeDir     = "/etc/kubernetes"
+	kubeletYAML = "/var/lib/kubelet/config.yaml"
+	clusterCA   = kubeDir + "/pki/ca.crt"
 )
 
 var staticPods = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"}
@@ -95,7 +94,7 @@ var authority = sync.OnceValue(func() string {
 // begin is that of the scripts.
 func (c *Call) begin(paths ...string) (refused *host.Output) {
 	c.Change()
-	if c.Exists(kubeadmBegun) {
+	if c.Exists(script.KubeadmBegun) {
 		return nil
 	}
 	for _, p := range paths {
@@ -104,7 +103,7 @@ func (c *Call) begin(paths ...string) (refused *host.Output) {
 			return &out
 		}
 	}
-	c.m.put(kubeadmBegun, "")
+	c.m.put(script.KubeadmBegun, "")
 	return nil
 }
 
@@ -115,8 +114,8 @@ func (c *Call) finish(paths ...string) {
 		sum := sha256.Sum256([]byte(text))
 		fmt.Fprintf(&sums, "%s  %s\n", hex.EncodeToString(sum[:]), p)
 	}
-	c.m.put(kubeadmSums, sums.String())
-	c.Remove(kubeadmBegun)
+	c.m.put(script.KubeadmSums, sums.String())
+	c.Remove(script.KubeadmBegun)
 }
 
 func manifest(name string) string { return kubeDir + "/manifests/" + name + ".yaml" }
@@ -198,6 +197,11 @@ func kubeadmJoin(c *Call) host.Output {
 	c.m.put(clusterCA, authority())
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
+	return host.Output{}
+}
+
+func kubeadmJoined(c *Call) host.Output {
+	c.Change()
 	c.finish(kubeletYAML)
 	return host.Output{}
 }

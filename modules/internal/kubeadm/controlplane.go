@@ -106,7 +106,7 @@ func (c KubeadmControlPlane) Read(ctx context.Context, h host.Host) (*KubeadmCon
 // Refuses implements resource.Refuser.
 func (c KubeadmControlPlane) Refuses(prior *KubeadmControlPlane) string {
 	if prior.Version != c.Version {
-		return fmt.Sprintf("The cluster runs Kubernetes %s, and changing the version of a cluster is not supported yet. Write version = %q.", prior.Version, prior.Version)
+		return fmt.Sprintf("The cluster runs Kubernetes %s, and changing the version of a cluster is not supported yet. Keep it at %s.", prior.Version, prior.Version)
 	}
 	return ""
 }

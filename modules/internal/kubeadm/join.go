@@ -98,7 +98,9 @@ func (j KubeadmJoin) Refuses(prior *KubeadmJoin) string {
 	return ""
 }
 
-// Apply makes two calls at home and up to five on the control plane.
+// Apply makes three calls at home and up to five on the control plane. The join
+// has ended once its token is gone: where it is cut off before, the next one
+// takes it away.
 func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin) error {
 	if prior != nil {
 		return detached(ctx, h, "write the kubelet's configuration again", script.KubeadmRejoin, nil)
@@ -120,14 +122,13 @@ func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin)
 	if err := nameFree(ctx, plane, name, machine); err != nil {
 		return err
 	}
-	token, err := mint(ctx, plane, name)
+	err = withToken(ctx, plane, name, func(token string) error {
+		return detached(ctx, h, "join the cluster", script.KubeadmJoin, joinConfig(token, *cluster.Endpoint, *cluster.CAHash, name), name)
+	})
 	if err != nil {
 		return err
 	}
-	err = detached(ctx, h, "join the cluster", script.KubeadmJoin, joinConfig(token, *cluster.Endpoint, *cluster.CAHash, name), name)
-	if revoked := revoke(ctx, plane, name); err == nil {
-		err = revoked
-	}
+	_, err = h.Do(ctx, host.Run{Argv: []string{"/bin/sh", "-c", script.KubeadmJoined, "kplan"}})
 	return err
 }
 

@@ -80,6 +80,31 @@ func TestALeftTokenGoes(t *testing.T) {
 	}
 }
 
+// A join that was cut off at any of the control plane's operations does not
+// count as made, so that the next run takes its token away.
+func TestATokenOfACutJoinGoes(t *testing.T) {
+	for n, cut := 1, true; cut; n++ {
+		ctx, plane, worker := worlds(t)
+		plane.Arrange(hosttest.Fault{Op: n})
+		err := joinWanted().Apply(ctx, worker.Host(), nil)
+		cut = !plane.Pending()
+		plane.Forgive()
+		if cut != (err != nil) {
+			t.Fatalf("cut off at operation %d: %v, error %v", n, cut, err)
+		}
+		got, err := joinWanted().Read(ctx, worker.Reader())
+		if err != nil || (got == nil) != cut {
+			t.Errorf("cut off at operation %d it reads as %+v, %v", n, got, err)
+		}
+		if !cut {
+			break
+		}
+		if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil || len(plane.Tokens()) != 0 {
+			t.Errorf("cut off at operation %d, then made: error %v, tokens %v", n, err, plane.Tokens())
+		}
+	}
+}
+
 func TestANodeOfTheSameNameIsNotPushedAside(t *testing.T) {
 	ctx, plane, worker := worlds(t)
 	if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil {
@@ -169,7 +194,7 @@ func TestAVersionDoesNotChange(t *testing.T) {
 		t.Errorf("refused: %s", reason)
 	}
 	want.Version = "1.34.5"
-	if reason := want.Refuses(&prior); !strings.Contains(reason, `Write version = "1.34.4"`) {
+	if reason := want.Refuses(&prior); !strings.Contains(reason, "Keep it at 1.34.4.") {
 		t.Errorf("reason: %q", reason)
 	}
 }

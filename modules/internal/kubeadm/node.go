@@ -12,13 +12,14 @@ import (
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/script"
 )
 
 // What kubeadm makes of a machine, and, beside it, what kplan remembers of
 // that: see package script.
 const (
-	begunFile         = "/etc/kubernetes/kplan.begun"
-	sumsFile          = "/etc/kubernetes/kplan.sums"
+	begunFile         = script.KubeadmBegun
+	sumsFile          = script.KubeadmSums
 	adminFile         = "/etc/kubernetes/admin.conf"
 	kubeletFile       = "/etc/kubernetes/kubelet.conf"
 	kubeletConfigFile = "/var/lib/kubelet/config.yaml"

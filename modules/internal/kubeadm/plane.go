@@ -45,6 +45,19 @@ func nameFree(ctx context.Context, plane host.Host, name, machine string) error 
 // purpose begins the description of the tokens that kplan mints.
 func purpose(name string) string { return "kplan: " + name + " joins" }
 
+// withToken has do use a token for the machine called name.
+func withToken(ctx context.Context, plane host.Host, name string, do func(token string) error) error {
+	token, err := mint(ctx, plane, name)
+	if err != nil {
+		return err
+	}
+	err = do(token)
+	if revoked := revoke(ctx, plane, name); err == nil {
+		err = revoked
+	}
+	return err
+}
+
 // mint makes a token for the machine called name; one that an earlier try left
 // behind is taken away.
 func mint(ctx context.Context, plane host.Host, name string) (string, error) {

@@ -1,12 +1,17 @@
 package script
 
-// What kubeadm makes of a machine, and what kplan remembers of it there:
-// kubeadmBegun stands while it is made, so that what was cut off is gone on
-// with; kubeadmSums holds the digests of what was made, so that a change shows.
+// KubeadmBegun stands on a machine while a control plane or a worker is made of
+// it: what was cut off is gone on with, and is not there before it is whole.
+const KubeadmBegun = "/etc/kubernetes/kplan.begun"
+
+// KubeadmSums holds the digests of what kubeadm made of a machine, so that a
+// change shows.
+const KubeadmSums = "/etc/kubernetes/kplan.sums"
+
 const kubeadmFiles = `
 set -e
 export KUBECONFIG=/etc/kubernetes/admin.conf
-begun=/etc/kubernetes/kplan.begun sums=/etc/kubernetes/kplan.sums
+begun=` + KubeadmBegun + ` sums=` + KubeadmSums + `
 
 # begin FILE...: false where an earlier run had begun. A FILE that is there
 # otherwise is somebody else's.
@@ -78,7 +83,7 @@ finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 
 // KubeadmJoin makes the machine a worker, from the configuration on its standard
 // input. Its argument is the node's name: a join that was cut off and had come
-// through is not made again, which kubeadm would refuse.
+// through is not made again, which kubeadm would refuse. KubeadmJoined ends it.
 const KubeadmJoin = kubeadmFiles + `
 export KUBECONFIG=/etc/kubernetes/kubelet.conf
 again=
@@ -93,6 +98,10 @@ if [ -z "$again" ] || ! kubectl get node "$1" >/dev/null 2>&1; then
 	umask 022
 	kubeadm join --config "$config" $again </dev/null
 fi
+`
+
+// KubeadmJoined ends a join, whose token is gone.
+const KubeadmJoined = kubeadmFiles + `
 finish /var/lib/kubelet/config.yaml
 `
 
