@@ -11,6 +11,7 @@ import (
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/internal/objects"
+	"github.com/kplan/kplan/modules/internal/script"
 )
 
 const inventoryPath = `jsonpath={.data.objects}{"\n"}{.binaryData.content}`
@@ -243,7 +244,7 @@ func (cl *Cluster) patch(name string, text []byte) host.Output {
 
 // readManifest is script.Manifest.
 func readManifest(c *Call) host.Output {
-	if !c.Exists(adminConf) || c.m.cluster == nil {
+	if !c.Exists(adminConf) || c.m.cluster == nil || c.Exists(script.KubeadmBegun) {
 		return host.Output{}
 	}
 	ask := func(args ...string) host.Output {

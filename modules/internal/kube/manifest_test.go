@@ -12,6 +12,7 @@ import (
 	"github.com/kplan/kplan/modules"
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/host/hosttest"
+	"github.com/kplan/kplan/modules/internal/script"
 	"github.com/kplan/kplan/modules/resource"
 	"github.com/kplan/kplan/modules/resource/resourcetest"
 )
@@ -130,6 +131,24 @@ func TestManifestWhereNothingAnswers(t *testing.T) {
 	for _, says := range []string{"does not answer", "10.0.2.15:6443 was refused", "journalctl -u kubelet"} {
 		if err == nil || !strings.Contains(err.Error(), says) {
 			t.Errorf("the error is %v, expected %q", err, says)
+		}
+	}
+}
+
+// A control plane that is still made may not answer: there is no cluster yet.
+func TestBeforeTheControlPlaneIsMade(t *testing.T) {
+	on, cluster := on(t)
+	cluster.Down(true)
+	on.m.Put(script.KubeadmBegun, "")
+	for typ, want := range map[string]values{
+		"manifest": {"name": "a", "content": one},
+		"node":     {"name": "k8s-node2", "taints": []string{}},
+	} {
+		if got := on.read(typ, want); !got.IsNull() {
+			t.Errorf("read %#v", got)
+		}
+		if err := on.tryApply(typ, want); err == nil || !strings.Contains(err.Error(), "make it a control plane first") {
+			t.Errorf("the error is %v", err)
 		}
 	}
 }

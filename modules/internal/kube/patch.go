@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/script"
 )
 
 // nodeObject is what is looked at of a Node.
@@ -122,14 +123,16 @@ func lookNode(ctx context.Context, h host.Host, name string) (lookedAt, error) {
 	res, err := h.Do(
 		ctx,
 		host.Query{Argv: []string{"test", "-e", adminConf}, AnyExit: true},
+		host.Query{Argv: []string{"test", "-e", script.KubeadmBegun}, AnyExit: true},
 		host.Query{Argv: kubectl("--request-timeout=20s", "get", "node", name, "--ignore-not-found", "-o", "json"), AnyExit: true},
 	)
 	if err != nil {
 		return lookedAt{}, err
 	}
-	out := res[1].Output
+	out := res[2].Output
 	switch {
-	case res[0].Output.Code != 0 || out.Code == 127: // the status of a command that is not there
+	// There is no cluster, or it is still made, or the command is not there.
+	case res[0].Output.Code != 0, res[1].Output.Code == 0, out.Code == 127:
 		return lookedAt{}, nil
 	case out.Code != 0:
 		return lookedAt{}, noAnswer(out)
