@@ -249,6 +249,9 @@ func (r *run) difference(i int, c plans.Change, read reading) string {
 	if c.Action == plans.Forget {
 		return ""
 	}
+	if c.Action == plans.NoOp && r.likeManaged(i, c.Before, read.before) {
+		return ""
+	}
 	switch liken(c, read) {
 	case asBefore:
 		return ""
@@ -264,6 +267,22 @@ func (r *run) difference(i int, c plans.Change, read reading) string {
 		return differenceInWords(c.Before, read.old)
 	}
 	return differenceInWords(c.Before, read.before)
+}
+
+// likeManaged reports whether the object of node i differs at most in what the spec
+// leaves open, which is not managed: a service that is to be enabled, and that
+// something else starts meanwhile. What the type computes is not that.
+func (d *derivation) likeManaged(i int, was, is plans.Object) bool {
+	if d.inst(i) == nil || !was.Exists() || !is.Exists() {
+		return false
+	}
+	changed := append(plans.Differ(was, is), plans.Differ(is, was)...)
+	for _, a := range d.nodes[i].typ.Schema.Attributes {
+		if slices.Contains(changed, a.Name) && (computed(a) || !d.nodes[i].plain.GetAttr(a.Name).IsNull()) {
+			return false
+		}
+	}
+	return true
 }
 
 // open reports whether something that is wanted of node i is not known yet, so

@@ -1,6 +1,10 @@
 package engine_test
 
-import "testing"
+import (
+	"testing"
+
+	"github.com/kplan/kplan/engine"
+)
 
 // What a block leaves open is not compared: it may change without a word, and
 // what it sets may not.
@@ -30,5 +34,36 @@ func TestWhatIsNotManagedIsNoDrift(t *testing.T) {
 	defer p.Close()
 	if d := p.Plan.Drift(); len(d) != 1 || d[0].Actual.Exists() {
 		t.Errorf("drift: %v", d)
+	}
+}
+
+// It may change between plan and apply as well, where the plan does nothing
+// about the object. What the spec sets may not.
+func TestWhatIsNotManagedMakesNoPlanStale(t *testing.T) {
+	const other = `
+resource "file" "issue" {
+  on      = hosts
+  path    = "/etc/issue"
+  content = "here\n"
+}
+`
+	for _, tt := range []struct {
+		content string
+		stale   bool
+	}{{"hello a\n", false}, {"by hand\n", true}} {
+		w := newWorld(t, "a")
+		w.spec(motd)
+		w.apply()
+		w.spec(motd + other)
+		p := w.plan()
+		w.machines["a"].PutAs("/etc/motd", tt.content, 0o600, 0, 0)
+		_, diags := w.run(p)
+		p.Close()
+		if tt.stale != (diags.HasErrors() && diags[0].Extra == engine.CodeStale) || !tt.stale && diags.HasErrors() {
+			t.Errorf("%q: %v", tt.content, diags)
+		}
+		if made := w.machines["a"].Content("/etc/issue") == "here\n"; made == tt.stale {
+			t.Errorf("%q: the other file is made: %v", tt.content, made)
+		}
 	}
 }
