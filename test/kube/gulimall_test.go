@@ -20,6 +20,7 @@ func TestExample(t *testing.T) {
 	}
 }
 
+// ends are the good ones of a step.
 var ends = []string{"done", "already", "not needed", "adopted"}
 
 // make makes the cluster on bare machines from a saved plan.
@@ -41,12 +42,7 @@ func (s *spec) make() {
 		s.stageAt(end, stage.what)
 	}
 	s.stageAt(done, "the plan is applied")
-	outcomes, steps := all[len(all)-1].Outcomes, 0
-	for _, e := range all {
-		if e.Type == "run_complete" {
-			outcomes = e.Outcomes
-		}
-	}
+	outcomes, steps := outcomes(all), 0
 	for _, end := range ends {
 		steps += outcomes[end]
 		delete(outcomes, end)

@@ -28,13 +28,13 @@ func (s *spec) events(name string) []event {
 	s.t.Helper()
 	data, err := os.ReadFile(s.path(name))
 	if err != nil && !os.IsNotExist(err) {
-		s.t.Fatal(err)
+		s.t.Error(err)
 	}
 	var all []event
 	for line := range strings.Lines(string(data)) {
 		var e event
 		if json.Unmarshal([]byte(line), &e) != nil && strings.HasSuffix(line, "\n") {
-			s.t.Fatalf("not JSON: %s", line)
+			s.t.Errorf("not JSON: %s", line)
 		}
 		all = append(all, e)
 	}
@@ -57,4 +57,14 @@ func span(all []event, typ string) (begin, end time.Time) {
 		}
 	}
 	return begin, end
+}
+
+// outcomes counts the steps of a run by how they ended.
+func outcomes(all []event) map[string]int {
+	for _, e := range all {
+		if e.Type == "run_complete" {
+			return e.Outcomes
+		}
+	}
+	return nil
 }
