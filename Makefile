@@ -6,7 +6,7 @@ GOFUMPT     = $(GO) run mvdan.cc/gofumpt@v0.12.0
 STATICCHECK = $(GO) run honnef.co/go/tools/cmd/staticcheck@v0.8.2
 LAB         = $(GO) run ./test/lab/cmd/lab
 UNIT        = $$($(GO) list ./... | grep -vE '/test(/|$$)')
-ON_LAB      = $$($(GO) list ./... | grep -E '/test(/|$$)')
+ON_LAB      = $$($(GO) list ./... | grep -E "/test(/|$$)" | grep -v /test/kube$$)
 N          ?= 3
 
 .PHONY: help
