@@ -122,6 +122,22 @@ func TestTheOtherMachineIsLost(t *testing.T) {
 	}
 }
 
+// A step whose own machine is lost goes through all of itself again, and finds
+// the act on the other machine by its id, too.
+func TestTheOwnMachineIsLost(t *testing.T) {
+	for _, done := range []bool{false, true} {
+		w, ran := withGuests(t)
+		p := w.plan()
+		w.machines["b"].Arrange(hosttest.Fault{Op: 1, Acts: true, Done: done})
+		r, diags := w.run(p)
+		w.noErrors(diags)
+		if w.machines["b"].Pending() || r.Counts[event.Done] != 1 || *ran != 1 {
+			t.Errorf("done %v: counts %v, make-it ran %d times", done, r.Counts, *ran)
+		}
+		w.wantSteps()
+	}
+}
+
 // A step whose other machine cannot be reached is withheld; one that loses it
 // for good fails, and its own machine goes on.
 func TestTheOtherMachineIsGone(t *testing.T) {

@@ -131,14 +131,17 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 	if in := s.inst(s.node); in != nil && in.Block.Retry != nil {
 		retry = *in.Block.Retry
 	}
-	wait := retry.Delay
-	for n := 1; ; n++ {
-		s.m.acted.add(s.step.Addr)
-		ctx := host.WithPeers(ctx, s.peers(id))
-		err, readErr := s.m.link.Session.Act(ctx, id, s.now.Epoch, fn, back)
+	act := func() error { // with peers that begin at id each time, so that what acted there is found again
+		err, readErr := s.m.link.Session.Act(host.WithPeers(ctx, s.peers(id)), id, s.now.Epoch, fn, back)
 		if err == nil {
 			err = readErr
 		}
+		return err
+	}
+	wait := retry.Delay
+	for n := 1; ; n++ {
+		s.m.acted.add(s.step.Addr)
+		err := act()
 		for again := 0; errors.Is(err, host.ErrLost) && ctx.Err() == nil && again < attempts; again++ {
 			boot := s.m.contact.BootID
 			if lost := s.fleet.reopen(ctx, s.m); lost != nil {
@@ -147,9 +150,7 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 			if s.step.Once && s.m.contact.BootID != boot {
 				return host.ErrInterrupted
 			}
-			if err, readErr = s.m.link.Session.Act(ctx, id, s.now.Epoch, fn, back); err == nil {
-				err = readErr
-			}
+			err = act()
 		}
 		if err == nil || n >= retry.Attempts || ctx.Err() != nil {
 			return err
