@@ -110,7 +110,6 @@ func (a *assembler) step(n int, after []plans.Node) {
 			}
 		}
 		if ch.Action != plans.Forget {
-			s.Peers = t.Peers(want)
 			s.Disrupts = t.Disrupts(want, ch.Before.Value)
 		}
 		s.Condition = t.Condition(want)
@@ -118,9 +117,7 @@ func (a *assembler) step(n int, after []plans.Node) {
 			s.Condition = fmt.Sprintf("only if %s changes", d.list(causes, ch.Addr.Host))
 		}
 	}
-	if t != nil && ch.Action == plans.Delete {
-		s.Peers = t.Peers(ch.Before.Value)
-	}
+	s.Peers = d.actsOn(n)
 	ch.Step = a.next
 	a.c.Steps = append(a.c.Steps, s)
 	a.ends[n] = []plans.Node{a.next}

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/plans"
 )
 
 // peer is how steps of other hosts act on a machine: by a session of its own,
@@ -17,6 +19,24 @@ type peer struct {
 	machineID string // of the machine that was claimed
 	hostKey   string
 	fence     host.Fence
+}
+
+// actsOn are the other hosts on whose machines the step of node i acts too: a
+// replacement on those of what it deletes and of what it makes.
+func (d *derivation) actsOn(i int) []string {
+	t, c := d.nodes[i].typ, d.nodes[i].change
+	if t == nil || !d.nodes[i].acts() {
+		return nil
+	}
+	var names []string
+	if c.Action != plans.Delete {
+		names = append(names, t.Peers(d.nodes[i].plain)...)
+	}
+	if c.Action == plans.Delete || c.Action == plans.Replace {
+		names = append(names, t.Peers(c.Before.Value)...)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
 }
 
 // peers finds the machines of the hosts that the step may act on too, for an

@@ -14,6 +14,7 @@ import (
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/host/hosttest"
 	"github.com/kplan/kplan/modules/resource"
+	"github.com/kplan/kplan/plans"
 )
 
 // guest is a type that signs in on another machine: it asks there for a pass,
@@ -67,15 +68,14 @@ func (g guest) Delete(ctx context.Context, h host.Host) error {
 	return err
 }
 
+func guestOf(host string) string {
+	return "resource \"guest\" \"b\" {\n  on = host.b\n  of = \"" + host + "\"\n}\n"
+}
+
 func withGuests(t *testing.T) (w *world, ran *int) {
 	w = newWorld(t, "a", "b")
 	w.types = modules.NewCatalog(append(modules.All(), resource.Define[guest]("guest"))...)
-	w.spec(`
-resource "guest" "b" {
-  on = host.b
-  of = "a"
-}
-`)
+	w.spec(guestOf("a"))
 	return w, counted(w, 0)
 }
 
@@ -136,6 +136,29 @@ func TestTheOwnMachineIsLost(t *testing.T) {
 		}
 		w.wantSteps()
 	}
+}
+
+// A replacement acts on the machine that it leaves and on the one that it comes
+// to.
+func TestTheOtherMachineIsReplaced(t *testing.T) {
+	w := newWorld(t, "a", "b", "c")
+	w.types = modules.NewCatalog(append(modules.All(), resource.Define[guest]("guest"))...)
+	for _, m := range w.machines {
+		m.Script("make-it", func(*hosttest.Call) host.Output { return host.Output{} })
+	}
+	w.spec(guestOf("a"))
+	w.apply()
+	w.spec(guestOf("c"))
+	p, in := w.planWith(func(*engine.PlanInput) {})
+	if s := p.Plan.Steps(); len(s) != 1 || s[0].Action != plans.Replace || !slices.Equal(s[0].Peers, []string{"a", "c"}) {
+		t.Fatalf("steps: %+v", s)
+	}
+	r, diags := w.run(w.derive(in, p.Plan))
+	w.noErrors(diags)
+	if r.Counts[event.Done] != 1 || w.machines["a"].File("/etc/guests") != nil || w.machines["c"].File("/etc/guests") == nil {
+		t.Errorf("counts %v", r.Counts)
+	}
+	w.wantSteps()
 }
 
 // A step whose other machine cannot be reached is withheld; one that loses it
