@@ -139,24 +139,47 @@ func TestTheOwnMachineIsLost(t *testing.T) {
 }
 
 // A replacement acts on the machine that it leaves and on the one that it comes
-// to.
+// to, also where the spec does not name the first any more.
 func TestTheOtherMachineIsReplaced(t *testing.T) {
-	w := newWorld(t, "a", "b", "c")
-	w.types = modules.NewCatalog(append(modules.All(), resource.Define[guest]("guest"))...)
-	for _, m := range w.machines {
-		m.Script("make-it", func(*hosttest.Call) host.Output { return host.Output{} })
+	for _, leaves := range []bool{false, true} {
+		w := newWorld(t, "a", "b", "c")
+		w.types = modules.NewCatalog(append(modules.All(), resource.Define[guest]("guest"))...)
+		for _, m := range w.machines {
+			m.Script("make-it", func(*hosttest.Call) host.Output { return host.Output{} })
+		}
+		w.spec(guestOf("a"))
+		w.apply()
+		a := w.machines["a"]
+		if leaves {
+			delete(w.machines, "a")
+		}
+		w.spec(guestOf("c"))
+		w.machines["a"] = a
+		p, in := w.planWith(func(*engine.PlanInput) {})
+		if s := p.Plan.Steps(); len(s) != 1 || s[0].Action != plans.Replace || !slices.Equal(s[0].Peers, []string{"a", "c"}) {
+			t.Fatalf("steps: %+v", s)
+		}
+		r, diags := w.run(w.derive(in, p.Plan))
+		w.noErrors(diags)
+		if r.Counts[event.Done] != 1 || a.File("/etc/guests") != nil || w.machines["c"].File("/etc/guests") == nil {
+			t.Errorf("host a leaves: %v, counts %v", leaves, r.Counts)
+		}
+		w.wantSteps()
 	}
-	w.spec(guestOf("a"))
+}
+
+// The spec does not name the other machine any more, but it is known how to
+// reach it.
+func TestTheOtherMachineLeavesWithTheStep(t *testing.T) {
+	w, _ := withGuests(t)
 	w.apply()
-	w.spec(guestOf("c"))
-	p, in := w.planWith(func(*engine.PlanInput) {})
-	if s := p.Plan.Steps(); len(s) != 1 || s[0].Action != plans.Replace || !slices.Equal(s[0].Peers, []string{"a", "c"}) {
-		t.Fatalf("steps: %+v", s)
-	}
-	r, diags := w.run(w.derive(in, p.Plan))
-	w.noErrors(diags)
-	if r.Counts[event.Done] != 1 || w.machines["a"].File("/etc/guests") != nil || w.machines["c"].File("/etc/guests") == nil {
-		t.Errorf("counts %v", r.Counts)
+	a := w.machines["a"]
+	delete(w.machines, "a")
+	w.spec("")
+	w.machines["a"] = a
+	w.apply()
+	if a.File("/etc/guests") != nil || w.machines["b"].File(passFile) != nil {
+		t.Error("something is still there")
 	}
 	w.wantSteps()
 }

@@ -70,18 +70,28 @@ func interrupted(ctx context.Context) hcl.Diagnostics {
 }
 
 // machines are the hosts that the plan has to look at: those of the spec, and
-// recorded ones that hold objects, as they were last reached.
+// recorded ones, as they were last reached, that hold objects or that the
+// deletion of one acts on.
 func (d *derivation) machines() []*dsl.Host {
 	hosts := slices.Clone(d.in.Spec.Hosts())
 	have := map[string]bool{}
 	for _, h := range hosts {
 		have[h.Name] = true
 	}
-	for _, l := range d.left {
-		name := l.Addr.Host
-		if rec, ok := d.in.State.Hosts[name]; ok && !have[name] {
-			have[name] = true
-			hosts = append(hosts, recordedHost(name, rec))
+	for i := range d.nodes {
+		rec, ok := d.recorded(i)
+		if !ok {
+			continue
+		}
+		names := []string{d.addr(i).Host}
+		if t := d.nodes[i].typ; t != nil && recordedObject(rec).Exists() {
+			names = append(names, t.Peers(rec.Attrs.Value)...)
+		}
+		for _, name := range names {
+			if h, ok := d.in.State.Hosts[name]; ok && !have[name] {
+				have[name] = true
+				hosts = append(hosts, recordedHost(name, h))
+			}
 		}
 	}
 	return hosts
