@@ -91,7 +91,7 @@ func (p *peerHost) Do(ctx context.Context, ops ...host.Op) (res []host.Result, e
 	p.id.N += detached
 	var exit *host.ExitError
 	switch {
-	case errors.As(err, &exit):
+	case errors.As(err, &exit), errors.Is(err, host.ErrInterrupted) && !errors.Is(err, host.ErrLost):
 		err = fmt.Errorf("on host %s: %w", p.member.host.Name, err)
 	case err != nil: // whatever it is, it is not the step's own machine that was lost
 		err = fmt.Errorf("on host %s: %s", p.member.host.Name, err.Error())

@@ -213,6 +213,23 @@ func TestTheOtherMachineIsGone(t *testing.T) {
 	w.wantSteps()
 }
 
+// What an earlier run began on the other machine and was cut off there is begun
+// anew.
+func TestAnActOnTheOtherMachineIsInterrupted(t *testing.T) {
+	w, ran := withGuests(t)
+	a := w.machines["a"]
+	entered, _ := a.Block(isDetached)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-entered; cancel() }()
+	w.runIn(ctx, w.plan())
+	a.Interrupt()
+	w.apply()
+	if *ran != 1 {
+		t.Errorf("make-it ran %d times to its end", *ran)
+	}
+	w.wantSteps()
+}
+
 // A later run has the last word on the other machine as well.
 func TestTheOtherMachineIsFenced(t *testing.T) {
 	w, _ := withGuests(t)
