@@ -375,6 +375,13 @@ func (r *run) end(ctx context.Context) {
 	for _, cut := range saved.Interrupted {
 		open[cut.Host] = append(open[cut.Host], host.ActID{Run: cut.Run, Step: cut.Step})
 	}
+	for _, s := range r.steps { // what was cut off may have acted on others, too
+		if cut, ok := saved.Interrupted[s.Addr]; ok {
+			for _, p := range s.Peers {
+				open[p] = append(open[p], host.ActID{Run: cut.Run, Step: cut.Step})
+			}
+		}
+	}
 	receipt := host.Receipt{Lineage: saved.Lineage, Serial: saved.Serial, Epoch: saved.Epoch, Run: r.options.Run, Digest: r.plan.Digest()}
 	r.fleet.each(r.fleet.order, func(m *member) {
 		if m.err != nil || m.fence == nil {

@@ -184,6 +184,33 @@ func TestTheOtherMachineLeavesWithTheStep(t *testing.T) {
 	w.wantSteps()
 }
 
+// The own machine is lost for good: what the step did on the other one is found
+// by the next run.
+func TestTheOwnMachineIsGone(t *testing.T) {
+	w, _ := withGuests(t)
+	p, ran := w.plan(), 0
+	w.machines["a"].Script("make-it", func(*hosttest.Call) host.Output {
+		ran++
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.down["b"] = true
+		return host.Output{}
+	})
+	w.machines["b"].Arrange(hosttest.Fault{Op: 1, Acts: true})
+	if r, _ := w.run(p); r.Counts[event.Failed] != 1 {
+		t.Errorf("counts %v", r.Counts)
+	}
+	w.down["b"] = false
+	p = w.plan()
+	w.machines["a"].Script("make-it", func(*hosttest.Call) host.Output { ran++; return host.Output{} })
+	_, diags := w.run(p)
+	w.noErrors(diags)
+	if ran != 1 {
+		t.Errorf("make-it ran %d times", ran)
+	}
+	w.wantSteps()
+}
+
 // A step whose other machine cannot be reached is withheld; one that loses it
 // for good fails, and its own machine goes on.
 func TestTheOtherMachineIsGone(t *testing.T) {
