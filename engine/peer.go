@@ -116,26 +116,51 @@ func (p *peerHost) once(ctx context.Context, ops []host.Op) (res []host.Result, 
 	return res, err
 }
 
+// stopThere ends what the step left running on the machine of the host called
+// name. It goes there by a session of its own: a step of another host may be
+// using the one for acts.
+func (s *stepRun) stopThere(ctx context.Context, name string, id host.ActID) (stopped bool, err error) {
+	m := s.fleet.members[name]
+	if m == nil || m.peer == nil || !slices.Contains(m.acted.all(), s.step.Addr) {
+		return false, nil
+	}
+	link, contact, err := s.fleet.enter(ctx, m)
+	if err == nil {
+		stopped, err = stopActs(ctx, link.Session, contact, id)
+		_ = link.Session.Close()
+	}
+	if err != nil {
+		err = fmt.Errorf("on host %s: %w", name, err)
+	}
+	return stopped, err
+}
+
 // openPeer opens the session for steps of other hosts.
-func (f *fleet) openPeer(ctx context.Context, m *member) error {
-	way := m.peer
+func (f *fleet) openPeer(ctx context.Context, m *member) (err error) {
+	m.peer.link, _, err = f.enter(ctx, m)
+	return err
+}
+
+// enter opens a session beside the machine's own one, behind the run's fence.
+// It fails where the machine is another one now, or another run's.
+func (f *fleet) enter(ctx context.Context, m *member) (Link, *host.Contact, error) {
 	link, contact, err := f.dial(ctx, m)
 	if err != nil {
-		return err
+		return Link{}, nil, err
 	}
-	way.link = link
 	switch {
-	case contact.MachineID != way.machineID || link.HostKey != way.hostKey:
+	case contact.MachineID != m.peer.machineID || link.HostKey != m.peer.hostKey:
 		err = errors.New("another machine answers at this address now")
-	case contact.Fence == nil || *contact.Fence != way.fence:
+	case contact.Fence == nil || *contact.Fence != m.peer.fence:
 		err = host.ErrFenced
 	default:
-		err = link.Session.Claim(ctx, way.fence)
+		err = link.Session.Claim(ctx, m.peer.fence)
 	}
 	if err != nil {
-		way.shut()
+		_ = link.Session.Close()
+		return Link{}, nil, err
 	}
-	return err
+	return link, contact, nil
 }
 
 func (p *peer) shut() {

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/engine/event"
@@ -255,6 +256,44 @@ func TestAnActOnTheOtherMachineIsInterrupted(t *testing.T) {
 		t.Errorf("make-it ran %d times to its end", *ran)
 	}
 	w.wantSteps()
+}
+
+// A step that runs out of time leaves nothing running on the other machine, or
+// says that something may.
+func TestAStepTakesTooLongOnTheOtherMachine(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w, _ := withGuests(t)
+			a := w.machines["a"]
+			w.spec(strings.Replace(guestOf("a"), "}", "  timeout = \"1m\"\n}", 1))
+			p := w.plan()
+			entered, _ := a.Block(isDetached)
+			go func() {
+				<-entered
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.down["a"] = gone
+			}()
+			r, diags := w.run(p)
+			said := "It took longer than 1m0s, and was stopped"
+			if gone {
+				said = "it may still run, as it could not be stopped: on host a: connection refused"
+			}
+			if r.Counts[event.Failed] != 1 || !strings.Contains(diags.Error(), said) {
+				t.Errorf("counts %v, diagnostics %v", r.Counts, diags)
+			}
+			c, err := a.Session().Contact(t.Context())
+			if running := len(c.Acts) == 1 && c.Acts[0].State == host.ActRunning; err != nil || len(c.Acts) != 1 || running != gone {
+				t.Errorf("acts on the other machine: %+v, %v", c, err)
+			}
+			a.Interrupt() // nothing of the test may wait for ever
+			w.mu.Lock()
+			w.down["a"] = false
+			w.mu.Unlock()
+			w.apply()
+			w.wantSteps()
+		})
+	}
 }
 
 // A later run has the last word on the other machine as well.

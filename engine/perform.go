@@ -76,20 +76,19 @@ func (d *derivation) within(i int) time.Duration {
 	return limit
 }
 
-// overdue ends what a step that ran out of time left running on its machine,
-// so that nothing of it goes on behind what comes later, and is the step's
-// error.
+// overdue ends what a step that ran out of time left running, on its machine
+// and on others that it acted on, so that nothing of it goes on behind what
+// comes later, and is the step's error.
 func (s *stepRun) overdue(ctx context.Context, id host.ActID, within time.Duration) error {
 	ctx, cancel := context.WithTimeout(ctx, grace)
 	defer cancel()
-	err := s.fleet.reopen(ctx, s.m)
-	stopped := false
+	stopped, err := false, s.fleet.reopen(ctx, s.m)
 	if err == nil {
-		for _, a := range s.m.contact.Acts {
-			if a.ID.Run == id.Run && a.ID.Step == id.Step && a.State == host.ActRunning {
-				stopped, err = true, errors.Join(err, s.m.link.Session.Stop(ctx, a.ID))
-			}
-		}
+		stopped, err = stopActs(ctx, s.m.link.Session, s.m.contact, id)
+	}
+	for _, name := range s.step.Peers {
+		there, lost := s.stopThere(ctx, name, id)
+		stopped, err = stopped || there, errors.Join(err, lost)
 	}
 	switch {
 	case err != nil:
@@ -98,6 +97,16 @@ func (s *stepRun) overdue(ctx context.Context, id host.ActID, within time.Durati
 		return fmt.Errorf("it took longer than %s, and was stopped", within)
 	}
 	return fmt.Errorf("it took longer than %s", within)
+}
+
+// stopActs ends what was running of the step of id when contact was made.
+func stopActs(ctx context.Context, session host.Session, contact *host.Contact, id host.ActID) (stopped bool, err error) {
+	for _, a := range contact.Acts {
+		if a.ID.Run == id.Run && a.ID.Step == id.Step && a.State == host.ActRunning {
+			stopped, err = true, errors.Join(err, session.Stop(ctx, a.ID))
+		}
+	}
+	return stopped, err
 }
 
 // actsPerTry keeps the ids of detached acts of one try apart from those of the
