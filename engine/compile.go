@@ -28,7 +28,9 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 		case i >= d.graph.Leftovers || d.nodes[i].typ == nil || !d.selected(i):
 		case d.held(i) || i >= d.graph.Instances:
 		default:
+			undecided := d.nodes[i]
 			d.decide(i)
+			d.withholdPeerless(i, undecided)
 		}
 	}
 	d.claims()
@@ -37,6 +39,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 			d.decideLeftover(i)
 		}
 	}
+	d.withholdPeerlessLeftovers()
 	d.keep()
 	d.removals()
 	if d.diags.HasErrors() {

@@ -40,6 +40,7 @@ type derivation struct {
 	owners     map[claim]int  // what each instance claims
 	created    map[claim]bool // what leftovers claim that kplan created; filled by inherited
 	chosen     []bool         // by node, where targets or excludes limit the plan
+	met        *fleet         // the machines that were looked at; nil offline and for a saved plan
 }
 
 // node is one instance or leftover, filled phase by phase.

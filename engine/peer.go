@@ -39,6 +39,48 @@ func (d *derivation) actsOn(i int) []string {
 	return slices.Compact(names)
 }
 
+// peerless says of node i, which was decided, why its step cannot act on another
+// machine that it has to; "" where it can. A saved plan has said so itself.
+func (d *derivation) peerless(i int) string {
+	if d.met == nil || d.in.Mode == plans.RefreshOnly {
+		return ""
+	}
+	for _, name := range d.actsOn(i) {
+		switch m := d.met.members[name]; {
+		case m == nil:
+			return fmt.Sprintf("it acts on host %s too, and nothing is recorded of how to reach that", name)
+		case m.err != nil:
+			return fmt.Sprintf("it acts on host %s too, which is unreachable", name)
+		}
+	}
+	return ""
+}
+
+// withholdPeerless withholds instance i, which was as undecided says before it
+// was decided, where its step cannot act on another machine that it has to.
+func (d *derivation) withholdPeerless(i int, undecided node) {
+	if reason := d.peerless(i); reason != "" {
+		d.nodes[i] = undecided
+		d.nodes[i].withheld = reason
+	}
+}
+
+// withholdPeerlessLeftovers withholds the leftovers whose deletion cannot act
+// on another machine that it has to, and those that they stand on.
+func (d *derivation) withholdPeerlessLeftovers() {
+	for _, i := range d.graph.Order {
+		if i < d.graph.Instances || i >= d.graph.Leftovers || !d.selected(i) {
+			continue
+		}
+		if reason := d.peerless(i); reason != "" {
+			d.nodes[i].withheld = reason
+		}
+		if d.held(i) {
+			d.nodes[i].change = nil
+		}
+	}
+}
+
 // peers finds the machines of the hosts that the step may act on too, for an
 // act under id.
 func (s *stepRun) peers(id host.ActID) host.Peers {

@@ -258,6 +258,51 @@ func TestAnActOnTheOtherMachineIsInterrupted(t *testing.T) {
 	w.wantSteps()
 }
 
+// A step whose other machine cannot be reached while planning is withheld with
+// what needs it, and says why. What needs no step is not.
+func TestTheOtherMachineIsGoneWhilePlanning(t *testing.T) {
+	w, _ := withGuests(t)
+	use := "resource \"file\" \"use\" {\n  on = host.b\n  path = \"/etc/use\"\n  content = guest.b.pass\n}\n" +
+		"output \"of\" {\n  value = guest.b.of\n}\n"
+	base := strings.Replace(motd, "on      = hosts", "on = host.b", 1)
+	needs := strings.Replace(guestOf("a"), "}", "  depends_on = [file.motd]\n}", 1)
+	held := func(want ...string) {
+		t.Helper()
+		w.down["a"] = true
+		p, in := w.planWith(func(*engine.PlanInput) {})
+		var got []string
+		for _, h := range p.Plan.Withheld() {
+			got = append(got, h.Addr.String()+": "+h.Reason)
+		}
+		got = append(got, steps(p)...)
+		if !slices.Equal(got, want) {
+			t.Errorf("withheld and steps:\n  %s\nwant:\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
+		}
+		w.derive(in, p.Plan)
+		w.down["a"] = false
+	}
+	w.spec(base + needs + use)
+	held("file.use@b: it needs guest.b@b, which is withheld", "guest.b@b: it acts on host a too, which is unreachable", "create file.motd@b")
+	w.apply()
+	held()
+	w.spec("")
+	held("file.motd@b: it needs guest.b@b, which is withheld", "guest.b@b: it acts on host a too, which is unreachable", "delete file.use@b")
+	p, _ := w.planWith(func(in *engine.PlanInput) { delete(in.State.Hosts, "a") })
+	if h := p.Plan.Withheld(); len(h) != 0 {
+		t.Errorf("withheld: %+v", h)
+	}
+	a := w.machines["a"]
+	delete(w.machines, "a")
+	w.spec("")
+	w.machines["a"] = a
+	p, _ = w.planWith(func(in *engine.PlanInput) { delete(in.State.Hosts, "a") })
+	if h := p.Plan.Withheld(); len(h) != 2 || h[1].Reason != "it acts on host a too, and nothing is recorded of how to reach that" {
+		t.Errorf("withheld: %+v", h)
+	}
+	w.apply()
+	w.wantSteps()
+}
+
 // A step that runs out of time leaves nothing running on the other machine, or
 // says that something may.
 func TestAStepTakesTooLongOnTheOtherMachine(t *testing.T) {

@@ -119,6 +119,7 @@ func recordedHost(name string, rec state.Host) *dsl.Host {
 // meet checks who the machines are, and withholds what is on those that could
 // not be reached.
 func (d *derivation) meet(ctx context.Context, f *fleet) (warnings []string, diags hcl.Diagnostics) {
+	d.met = f
 	byID := map[string]*dsl.Host{}
 	for _, name := range f.order {
 		m := f.members[name]
