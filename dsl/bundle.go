@@ -29,6 +29,9 @@ type Bundle struct {
 	// Files that functions read, by name: content, or a keyed digest where they
 	// were only used in sensitive values.
 	Files map[string][]byte `json:"files"`
+	// Listed is the paths that listings found in the directory of a module, by
+	// that directory: names, whatever the files hold.
+	Listed map[string][]string `json:"listed"`
 	// Digests, keyed, of the values of sensitive variables (var.name) and of
 	// the files that were only used in sensitive values (file.name).
 	Digests map[string]string `json:"digests"`
@@ -49,7 +52,7 @@ func digestOf(key []byte, what string, content []byte) string {
 func (s *Spec) Bundle(key []byte) (*Bundle, hcl.Diagnostics) {
 	b := &Bundle{
 		Sources: map[string][]byte{}, Variables: map[string]json.RawMessage{},
-		Files: map[string][]byte{}, Digests: map[string]string{},
+		Files: map[string][]byte{}, Listed: map[string][]string{}, Digests: map[string]string{},
 	}
 	locs := slices.SortedFunc(maps.Keys(s.modules), func(a, c location) int { return cmp.Compare(a.file("x"), c.file("x")) })
 	for _, loc := range locs {
@@ -101,8 +104,13 @@ func (s *Spec) bundleSources(b *Bundle, m *module, key []byte) {
 	}
 }
 
-// bundleFiles puts the files in that functions of a module read.
+// bundleFiles puts the files in that functions of a module read, and the names
+// of those that they listed.
 func (s *Spec) bundleFiles(b *Bundle, m *module, key []byte) {
+	listed := slices.Concat(m.files.Listed(), m.secretFiles.Listed())
+	if slices.Sort(listed); len(listed) > 0 {
+		b.Listed[m.loc.file("")] = slices.Compact(listed)
+	}
 	read := m.files.Read()
 	for _, f := range read {
 		if !f.Secret {

@@ -125,6 +125,111 @@ func TestBundle(t *testing.T) {
 	}
 }
 
+const listing = `-- main.kplan.hcl --
+resource "file" "names" {
+  on      = hosts
+  path    = "/names"
+  content = join(",", concat(sort(fileset(".", "**")), sort(fileset(".", "*.txt"))))
+}
+resource "file" "key" {
+  on                = hosts
+  path              = "/key"
+  sensitive_content = file("sec.txt")
+}
+module "m" { source = "./m" }
+host "n1" { address = "10.0.0.1" }
+-- m/main.kplan.hcl --
+output "names" { value = fileset(".", "*") }
+-- m/note --
+canary-note
+-- sec.txt --
+canary-read
+-- other.txt --
+canary-listed
+-- id_ed25519 --
+canary-identity
+-- prod.auto.kplanvars.hcl --
+# canary-values
+-- .kplan/seal.key --
+canary-seal
+`
+
+// A listing puts names into the bundle, and nothing of what the files hold.
+func TestBundleOfNames(t *testing.T) {
+	dir := write(t, listing)
+	o := Options{Types: testTypes()}
+	key := []byte("key")
+	b, want := bundle(t, dir, o, key)
+	j, err := json.Marshal(b)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(b.Files) > 0 || bytes.Contains(j, []byte("canary")) {
+		t.Errorf("the bundle holds the content of files: %s", j)
+	}
+	if len(b.Digests) != 1 || b.Digests["file.sec.txt"] == "" {
+		t.Errorf("digests: %v", b.Digests)
+	}
+	const names = "id_ed25519,m/main.kplan.hcl,m/note,main.kplan.hcl,other.txt,sec.txt,other.txt,sec.txt"
+	if all := want["file.names@n1"]; !strings.Contains(all, `"`+names+`"`) {
+		t.Errorf("lists %s", all)
+	}
+	var back Bundle
+	if err := json.Unmarshal(j, &back); err != nil {
+		t.Fatal(err)
+	}
+	// Files come and go: the plan's names hold.
+	if err := os.Remove(filepath.Join(dir, "other.txt")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "new.txt"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, diags := LoadBundle(&back, key, dir, o)
+	noErrors(t, diags)
+	equal(t, "values", evaluateAll(t, s), want)
+	again, diags := s.Bundle(key)
+	noErrors(t, diags)
+	if k, err := json.Marshal(again); err != nil || string(k) != string(j) {
+		t.Errorf("the bundle of the bundle is\n%s\nnot\n%s", k, j)
+	}
+	edit(t, dir, "sec.txt", "canary", "other")
+	if _, diags := LoadBundle(&back, key, dir, o); !diags.HasErrors() || !Stale(diags[0]) {
+		t.Errorf("another secret is %v", diags)
+	}
+}
+
+// What is kplan's own, and may hold secrets, no function reads.
+func TestBundleNeverReads(t *testing.T) {
+	for _, name := range []string{"x.auto.kplanvars.hcl", "x.kplanvars.hcl", "m/../x.kplanvars.hcl", "given.hcl", "st/seal.key", "m/x.kplanvars.hcl"} {
+		dir := write(t, `-- main.kplan.hcl --
+kplan {
+  backend "local" { path = "st" }
+}
+output "o" { value = file("`+name+`") }
+output "tried" { value = [for n in fileset(".", "**"): try(file(n), "refused")] }
+host "n1" { address = "10.0.0.1" }
+-- m/note --
+-- m/x.kplanvars.hcl --
+-- given.hcl --
+-- x.kplanvars.hcl --
+-- x.auto.kplanvars.hcl --
+-- st/seal.key --
+canary
+`)
+		s, diags := Load(dir, Options{Types: testTypes(), VarFiles: []string{filepath.Join(dir, "given.hcl")}})
+		noErrors(t, diags)
+		_, diags = s.Outputs(NoScope{})
+		if !diags.HasErrors() || !strings.Contains(diags.Error(), "no function reads") {
+			t.Errorf("%s: %v", name, diags)
+		}
+		b, _ := s.Bundle([]byte("key"))
+		if j, err := json.Marshal(b); err != nil || bytes.Contains(j, []byte("Y2FuYXJ5")) {
+			t.Errorf("%s: %v, %s", name, err, j)
+		}
+	}
+}
+
 func edit(t *testing.T, dir, name, old, with string) {
 	t.Helper()
 	p := filepath.Join(dir, name)

@@ -165,7 +165,7 @@ func (r *restored) functions(l location, secret bool) (*functions.Files, error) 
 		}
 	}
 	if !secret {
-		return functions.RecordedFiles(content), nil
+		return functions.RecordedFiles(content, r.Listed[l.file("")]), nil
 	}
 	for what, digest := range r.Digests {
 		file, ok := strings.CutPrefix(what, "file.")
@@ -182,7 +182,7 @@ func (r *restored) functions(l location, secret bool) (*functions.Files, error) 
 		}
 		content[rel] = b
 	}
-	return functions.RecordedFiles(content), nil
+	return functions.RecordedFiles(content, r.Listed[l.file("")]), nil
 }
 
 // variables gives the variables that are not sensitive the values of the plan.

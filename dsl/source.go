@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"path"
 	"path/filepath"
@@ -139,7 +140,7 @@ func (d disk) functions(l location, _ bool) (*functions.Files, error) {
 		content[strings.TrimPrefix(p, l.path+"/")] = b
 		return err
 	})
-	return functions.RecordedFiles(content), err
+	return functions.RecordedFiles(content, slices.Collect(maps.Keys(content))), err
 }
 
 // readRegular reads a regular file, and not more than a parser would take of

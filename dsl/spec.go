@@ -5,6 +5,7 @@ import (
 	"io/fs"
 	"maps"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 
@@ -149,7 +150,37 @@ func (s *Spec) loadModules() hcl.Diagnostics {
 	count := 0
 	diags = append(diags, s.loadCalls(s.root, &count, 0)...)
 	s.top = newInstance(s, s.root, nil, addr.Key{}, "", nil)
-	return diags
+	return append(diags, s.closeOff()...)
+}
+
+// closeOff keeps functions from the directory of the state and from the files
+// with values of variables, which may hold secrets and stand in no plan.
+func (s *Spec) closeOff() hcl.Diagnostics {
+	paths := append([]string{filepath.Join(s.dir, s.Backend().Path)}, s.options.VarFiles...)
+	if filepath.IsAbs(s.Backend().Path) {
+		paths[0] = s.Backend().Path
+	}
+	for _, m := range s.modules {
+		if m.loc.embedded || m.files == nil {
+			continue
+		}
+		dir, err := filepath.Abs(filepath.Join(s.dir, filepath.FromSlash(m.loc.path)))
+		if err != nil {
+			return hcl.Diagnostics{errorAt(hcl.Range{Filename: s.dir}, "Cannot read the spec", "The directory %s cannot be found: %s.", s.dir, reason(err))}
+		}
+		for _, p := range paths {
+			if p, err = filepath.Abs(p); err != nil {
+				continue // dir would not be known either
+			}
+			rel, err := filepath.Rel(dir, p)
+			if err != nil || rel == "." || !filepath.IsLocal(rel) {
+				continue // it is not below the module
+			}
+			m.files.CloseOff(filepath.ToSlash(rel))
+			m.secretFiles.CloseOff(filepath.ToSlash(rel))
+		}
+	}
+	return nil
 }
 
 // loadCalls reads the modules that n calls, and those that they call.

@@ -22,9 +22,11 @@ const (
 )
 
 // rest is what a bundle holds that has no place of its own in a saved plan:
-// where sensitive literals were cut out of the sources.
+// where sensitive literals were cut out of the sources, and the names that
+// functions listed.
 type rest struct {
-	Cuts []dsl.Cut `json:"cuts,omitempty"`
+	Cuts   []dsl.Cut           `json:"cuts,omitempty"`
+	Listed map[string][]string `json:"listed,omitempty"`
 }
 
 // pack puts a bundle and the state that the plan was made from into what
@@ -47,8 +49,8 @@ func pack(b *dsl.Bundle, in engine.PlanInput, o planOptions) (*plans.File, error
 		f.Meta.Variables[name] = v
 	}
 	var err error
-	if len(b.Cuts) > 0 {
-		if f.Sources[restPlace], err = json.Marshal(rest{b.Cuts}); err != nil {
+	if len(b.Cuts) > 0 || len(b.Listed) > 0 {
+		if f.Sources[restPlace], err = json.Marshal(rest{b.Cuts, b.Listed}); err != nil {
 			return nil, err
 		}
 	}
@@ -82,7 +84,7 @@ func unpack(f *plans.File) (*dsl.Bundle, *state.Snapshot, error) {
 			if err := json.Unmarshal(content, &r); err != nil {
 				return nil, nil, err
 			}
-			b.Cuts = r.Cuts
+			b.Cuts, b.Listed = r.Cuts, r.Listed
 			continue
 		}
 		to, place := b.Sources, specPlace

@@ -186,3 +186,55 @@ func TestNoSecretInDiagnostics(t *testing.T) {
 		t.Errorf("a file of values: %s", a.stderr)
 	}
 }
+
+// inPlan looks for a text in what a saved plan holds.
+func (s *site) inPlan(name, text string) bool {
+	s.t.Helper()
+	_, f := s.saved(name)
+	for _, content := range f.Sources {
+		if strings.Contains(string(content), text) {
+			return true
+		}
+	}
+	return strings.Contains(string(f.State), text)
+}
+
+// TestListedFilesStayOutOfPlans lists a directory with everything in it that
+// must not be in a plan.
+func TestListedFilesStayOutOfPlans(t *testing.T) {
+	s := newSite(t, varied+`
+resource "file" "names" {
+  on      = host.web1
+  path    = "/etc/names"
+  content = join(",", fileset(".", "**"))
+}
+resource "file" "key" {
+  on                = host.web1
+  path              = "/etc/key"
+  sensitive_content = file("sec.txt")
+}
+`, "web1", "web2")
+	s.write("prod.auto.kplanvars.hcl", "# canary-values\n")
+	s.write("secret.kplanvars.hcl", "token = \"canary-values\"\n")
+	s.write("id_ed25519", "canary-identity")
+	s.write("sec.txt", "canary-read")
+	s.want(0, nil, "apply", "--auto-approve")
+	if got := s.machines["web1"].Content("/etc/names"); got != "id_ed25519,main.kplan.hcl,sec.txt" {
+		t.Errorf("lists %s", got)
+	}
+	// The second plan is empty: the state's directory is not listed.
+	s.want(0, []string{"No changes."}, "plan", "--detailed-exitcode")
+
+	out := filepath.Join(t.TempDir(), "p")
+	s.write("sec.txt", "canary-again")
+	s.want(0, nil, "plan", "--out", out)
+	s.want(0, nil, "plan", "--out", "p")
+	if s.inPlan("p", "canary") {
+		t.Error("the plan holds a secret")
+	}
+	s.write("new.txt", "")
+	s.write("sec.txt", "canary-third")
+	s.want(5, []string{"sec.txt"}, "apply", out)
+	s.write("sec.txt", "canary-again")
+	s.want(0, []string{"Apply complete! Resources: 0 added, 1 changed"}, "apply", out)
+}

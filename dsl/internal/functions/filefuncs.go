@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"path"
 	"strings"
 	"unicode/utf8"
 
@@ -88,8 +87,8 @@ func (t *table) fileSHA256(secret bool) function.Function {
 	})
 }
 
-// fileSet lists files. It reads them too, so that those who have only what was
-// read get the same list.
+// fileSet lists files, and reads none. It notes what it found, so that those who
+// have only what was noted get the same list.
 func (t *table) fileSet() function.Function {
 	return function.New(&function.Spec{
 		Description: "The paths of all files below a directory of the spec that match a pattern, where ** stands for any directories.",
@@ -104,7 +103,7 @@ func (t *table) fileSet() function.Function {
 			if len(pattern) > maxPattern || strings.Count(pattern, "{") > 10 || !doublestar.ValidatePattern(pattern) {
 				return cty.NilVal, function.NewArgErrorf(1, "this is no pattern of file names")
 			}
-			names, err := t.files.names(dir)
+			names, err := t.files.list(dir)
 			if err != nil {
 				return cty.NilVal, function.NewArgErrorf(0, "%q: %w", shorten(args[0].AsString()), err)
 			}
@@ -120,9 +119,7 @@ func (t *table) fileSet() function.Function {
 				if !ok || !doublestar.MatchUnvalidated(pattern, rel) {
 					continue
 				}
-				if _, err := t.load(cty.StringVal(path.Join(dir, rel)), false); err != nil {
-					return cty.NilVal, err
-				}
+				t.files.found(name)
 				found = append(found, cty.StringVal(rel))
 			}
 			if len(found) == 0 {

@@ -28,17 +28,27 @@ var (
 	errOutside    = errors.New("the path leads outside the spec's directory")
 	errNotRegular = errors.New("the path names what is not a regular file")
 	errNotText    = errors.New("it is no text in UTF-8")
+	errListed     = errors.New("the plan holds its name alone, since nothing read the file when it was made")
+	errClosed     = errors.New("no function reads values of variables or the state, which may hold secrets")
 )
+
+// valuesSuffix of the files that hold values of variables.
+const valuesSuffix = ".kplanvars.hcl"
 
 // Files is the files that the functions of one module may read: those below
 // its directory, or those that a saved plan recorded. Several goroutines may
 // use it.
 type Files struct {
 	root *os.Root // nil where the files are recorded
+	// Files and directories that no function reads or lists; files of values are
+	// so wherever they are.
+	closed []string
+	names  []string // of recorded files: all that there are, sorted
 
-	mu    sync.Mutex
-	read  map[string]*File // by path; of a plan's, also those not read yet
-	total int
+	mu     sync.Mutex
+	read   map[string]*File // by path; of a plan's, also those not read yet
+	listed map[string]bool  // by path
+	total  int
 }
 
 // File is one file that was read.
@@ -55,13 +65,14 @@ func OpenFiles(dir string) (*Files, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Files{root: root, read: map[string]*File{}}, nil
+	return &Files{root: root, read: map[string]*File{}, listed: map[string]bool{}}, nil
 }
 
 // RecordedFiles is files by path, as a saved plan or a module inside the binary
-// holds them.
-func RecordedFiles(content map[string][]byte) *Files {
-	f := &Files{read: map[string]*File{}}
+// holds them. names are those that listings find: there may be more than have
+// content, and fewer.
+func RecordedFiles(content map[string][]byte, names []string) *Files {
+	f := &Files{read: map[string]*File{}, names: slices.Sorted(slices.Values(names)), listed: map[string]bool{}}
 	for name, b := range content {
 		f.read[name] = &File{Path: name, Content: b}
 	}
@@ -74,6 +85,31 @@ func (f *Files) Close() error {
 		return nil
 	}
 	return f.root.Close()
+}
+
+// CloseOff keeps functions from reading and listing what is at or below the
+// path name, which is relative and clean. It is to be called before any does.
+func (f *Files) CloseOff(name string) { f.closed = append(f.closed, name) }
+
+// isClosed reports whether no function may read or list name.
+func (f *Files) isClosed(name string) bool {
+	return strings.HasSuffix(name, valuesSuffix) || slices.ContainsFunc(f.closed, func(c string) bool {
+		return name == c || strings.HasPrefix(name, c+"/")
+	})
+}
+
+// Listed is the paths that listings have found so far, sorted.
+func (f *Files) Listed() []string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Sorted(maps.Keys(f.listed))
+}
+
+// found notes that a listing has the path name.
+func (f *Files) found(name string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.listed[name] = true
 }
 
 // Read is the files that functions have read so far, by path.
@@ -96,6 +132,9 @@ func (f *Files) content(name string, secret bool) (content []byte, fresh bool, e
 	clean, err := local(name)
 	if err != nil {
 		return nil, false, err
+	}
+	if f.isClosed(clean) {
+		return nil, false, errClosed
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -136,6 +175,9 @@ func local(name string) (string, error) {
 // be one without waiting, since that can be another by then.
 func (f *Files) open(name string) ([]byte, error) {
 	if f.root == nil {
+		if _, listed := slices.BinarySearch(f.names, name); listed {
+			return nil, errListed
+		}
 		return nil, errors.New("there is no such file")
 	}
 	info, err := f.root.Stat(name)
@@ -184,12 +226,13 @@ func reason(err error) error {
 	return err
 }
 
-// names is the paths of all regular files below dir that are read or can be.
-func (f *Files) names(dir string) ([]string, error) {
+// list is the paths of all regular files below dir that functions may read.
+func (f *Files) list(dir string) ([]string, error) {
+	if f.isClosed(dir) {
+		return nil, errClosed
+	}
 	if f.root == nil {
-		f.mu.Lock()
-		defer f.mu.Unlock()
-		return slices.Sorted(maps.Keys(f.read)), nil
+		return slices.DeleteFunc(slices.Clone(f.names), f.isClosed), nil
 	}
 	info, err := f.root.Stat(dir)
 	if err != nil {
@@ -203,6 +246,12 @@ func (f *Files) names(dir string) ([]string, error) {
 	err = fs.WalkDir(f.root.FS(), dir, func(name string, d fs.DirEntry, err error) error {
 		if err != nil {
 			return reason(err)
+		}
+		if f.isClosed(name) {
+			if d.IsDir() {
+				return fs.SkipDir
+			}
+			return nil
 		}
 		if entries++; entries > maxNames {
 			return errors.New("the directory holds more than 100,000 files")

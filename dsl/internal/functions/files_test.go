@@ -139,13 +139,13 @@ func TestHostilePaths(t *testing.T) {
 	if b, _, err := files.content("inside", false); err != nil || string(b) != "in" {
 		t.Errorf("a link inside: %q, %v", b, err)
 	}
-	if names, err := files.names("."); err != nil || strings.Join(names, " ") != "ok.txt over sparse sub/in.txt" {
+	if names, err := files.list("."); err != nil || strings.Join(names, " ") != "ok.txt over sparse sub/in.txt" {
 		t.Errorf("%v, %v", names, err)
 	}
-	if _, err := files.names("up"); err == nil {
+	if _, err := files.list("up"); err == nil {
 		t.Error("lists outside")
 	}
-	if _, err := files.names("ok.txt"); err == nil {
+	if _, err := files.list("ok.txt"); err == nil {
 		t.Error("lists a file")
 	}
 }
@@ -177,6 +177,7 @@ func TestRecorded(t *testing.T) {
 	for name, b := range testFiles {
 		write(t, filepath.Join(dir, name), string(b))
 	}
+	write(t, filepath.Join(dir, "dir", "none.txt"), "never read")
 	disk, err := OpenFiles(dir)
 	if err != nil {
 		t.Fatal(err)
@@ -216,15 +217,21 @@ func TestRecorded(t *testing.T) {
 		}
 		names = append(names, f.Path)
 	}
-	if got := strings.Join(names, " "); got != "a.txt bin dir/b.txt dir/sub/c.yml! reads.tpl! t.tpl value.tpl!" {
+	if got := strings.Join(names, " "); got != "a.txt bin dir/b.txt! dir/sub/c.yml! reads.tpl! t.tpl value.tpl!" {
 		t.Error(got)
 	}
-	recorded := RecordedFiles(content)
+	recorded := RecordedFiles(content, disk.Listed())
 	if got := values(recorded); got != want {
 		t.Errorf("%s\nwant %s", got, want)
 	}
 	if len(recorded.Read()) != len(content) {
 		t.Error("reads of a recording are not noted")
+	}
+	if got := strings.Join(recorded.Listed(), " "); got != "a.txt dir/b.txt dir/none.txt" || got != strings.Join(disk.Listed(), " ") {
+		t.Errorf("listed %s", got)
+	}
+	if _, _, err := recorded.content("dir/none.txt", false); !errors.Is(err, errListed) {
+		t.Errorf("reads what was only listed: %v", err)
 	}
 	if _, _, err := recorded.content("nosuch", false); err == nil {
 		t.Error("read what is not there")

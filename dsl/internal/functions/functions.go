@@ -40,7 +40,7 @@ func Table(files *Files, budget *guard.Budget) map[string]function.Function {
 
 // Names is the names of all functions, sorted.
 func Names() []string {
-	return slices.Sorted(maps.Keys(Table(RecordedFiles(nil), guard.NewBudget())))
+	return slices.Sorted(maps.Keys(Table(RecordedFiles(nil, nil), guard.NewBudget())))
 }
 
 // table is what the functions of one module share.

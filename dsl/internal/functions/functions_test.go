@@ -2,6 +2,7 @@ package functions
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -52,7 +53,7 @@ func scope(files *Files) (*hcl.EvalContext, *guard.Budget) {
 
 func eval(t *testing.T, src string) (cty.Value, hcl.Diagnostics) {
 	t.Helper()
-	ctx, b := scope(RecordedFiles(testFiles))
+	ctx, b := scope(RecordedFiles(testFiles, slices.Collect(maps.Keys(testFiles))))
 	e, diags := guard.ParseExpression("x", []byte(src), b)
 	if diags.HasErrors() {
 		t.Fatal(src, diags)
@@ -452,7 +453,7 @@ func FuzzTry(f *testing.F) {
 		f.Add(s)
 	}
 	f.Fuzz(func(t *testing.T, s string) {
-		ctx, b := scope(RecordedFiles(testFiles))
+		ctx, b := scope(RecordedFiles(testFiles, slices.Collect(maps.Keys(testFiles))))
 		plain, diags := guard.ParseExpression("x", []byte(s), b)
 		if diags.HasErrors() {
 			return

@@ -28,7 +28,7 @@ func TestLarge(t *testing.T) {
 		"keys":   []byte(strings.Repeat("? ", 500_000)),
 		"lines":  []byte(strings.Repeat("a\n", 500_000)),
 		"tpl":    []byte("%{ for a in x }%{ for b in x }%{ for c in x }%{ for d in x }y%{ endfor }%{ endfor }%{ endfor }%{ endfor }"),
-	})
+	}, nil)
 	for _, src := range usage.Sample([]string{
 		`range(1e12)`,
 		`range(0, 1, 1e-300)`,
