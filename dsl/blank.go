@@ -21,6 +21,9 @@ func (s *Spec) Files() map[string]*hcl.File {
 			if e.secret {
 				secret[e.Range()] = true
 			}
+			for _, m := range e.secrets {
+				secret[m.expr.Range()] = true
+			}
 		})
 	}
 	b := &blanker{spec: s, src: map[string][]byte{}, secret: secret, locals: map[[2]string][]hclsyntax.Expression{}}

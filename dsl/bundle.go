@@ -48,18 +48,19 @@ func digestOf(key []byte, what string, content []byte) string {
 
 // Bundle is what a saved plan holds of the spec. It is to be called after all
 // instances and outputs were evaluated, since it holds the files that their
-// functions read. key digests what is sensitive.
+// functions read. key digests what is sensitive. A warning is of a file that the
+// bundle holds and that may be secret for all that the spec says.
 func (s *Spec) Bundle(key []byte) (*Bundle, hcl.Diagnostics) {
 	b := &Bundle{
 		Sources: map[string][]byte{}, Variables: map[string]json.RawMessage{},
 		Files: map[string][]byte{}, Listed: map[string][]string{}, Digests: map[string]string{},
 	}
 	locs := slices.SortedFunc(maps.Keys(s.modules), func(a, c location) int { return cmp.Compare(a.file("x"), c.file("x")) })
+	var diags hcl.Diagnostics
 	for _, loc := range locs {
 		s.bundleSources(b, s.modules[loc], key)
-		s.bundleFiles(b, s.modules[loc], key)
+		diags = append(diags, s.bundleFiles(b, s.modules[loc], key)...)
 	}
-	var diags hcl.Diagnostics
 	for name, v := range s.root.mod.variables {
 		value, more := s.value(s.top, valueID{s.root, kindVar, name}, nil)
 		diags = append(diags, more...)
@@ -82,8 +83,16 @@ func (s *Spec) Bundle(key []byte) (*Bundle, hcl.Diagnostics) {
 func (s *Spec) bundleSources(b *Bundle, m *module, key []byte) {
 	secret := map[hcl.Range]bool{}
 	m.expressions(func(e *expr) {
-		if e.secret && !m.loc.embedded && literal(e.Expression) {
+		if m.loc.embedded {
+			return
+		}
+		if e.secret && literal(e.Expression) {
 			secret[e.Range()] = true
+		}
+		for _, part := range e.secrets {
+			if literal(part.expr) {
+				secret[part.expr.Range()] = true
+			}
 		}
 	})
 	digest := func(path string, text []byte) string { return digestOf(key, "source."+path, text) }
@@ -105,9 +114,9 @@ func (s *Spec) bundleSources(b *Bundle, m *module, key []byte) {
 }
 
 // bundleFiles puts the files in that functions of a module read, and the names
-// of those that they listed.
-func (s *Spec) bundleFiles(b *Bundle, m *module, key []byte) {
-	listed := slices.Concat(m.files.Listed(), m.secretFiles.Listed())
+// of those that they listed. It warns of files that may be secret.
+func (s *Spec) bundleFiles(b *Bundle, m *module, key []byte) hcl.Diagnostics {
+	listed := slices.Concat(m.files.Listed(), m.secretFiles.Listed(), m.doubtFiles.Listed())
 	if slices.Sort(listed); len(listed) > 0 {
 		b.Listed[m.loc.file("")] = slices.Compact(listed)
 	}
@@ -117,10 +126,24 @@ func (s *Spec) bundleFiles(b *Bundle, m *module, key []byte) {
 			b.Files[m.loc.file(f.Path)] = f.Content
 		}
 	}
-	for _, f := range append(read, m.secretFiles.Read()...) {
+	var diags hcl.Diagnostics
+	doubtful := m.doubtFiles.Read()
+	for _, f := range doubtful {
+		name := m.loc.file(f.Path)
+		if _, shown := b.Files[name]; shown || f.Secret {
+			continue
+		}
+		b.Files[name] = f.Content
+		if !m.loc.embedded {
+			diags = append(diags, warningAt(hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos}, "File in the plan",
+				"The plan holds what is in %s: it is read for a value of which only parts are used as sensitive ones. If it is secret, write sensitive(file(%q)).", name, f.Path))
+		}
+	}
+	for _, f := range slices.Concat(read, m.secretFiles.Read(), doubtful) {
 		name := m.loc.file(f.Path)
 		if _, shown := b.Files[name]; !shown {
 			b.Digests["file."+name] = digestOf(key, "file."+name, f.Content)
 		}
 	}
+	return diags
 }

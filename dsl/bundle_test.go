@@ -5,8 +5,11 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+
+	"github.com/hashicorp/hcl/v2"
 )
 
 const bundled = `-- main.kplan.hcl --
@@ -277,6 +280,88 @@ func TestBundleRefused(t *testing.T) {
 				if strings.Contains(d.Error(), "canary") {
 					t.Errorf("shows a value: %s", d.Error())
 				}
+			}
+		})
+	}
+}
+
+// Secrecy goes by the member of a local value that is used.
+func TestBundleOfMembers(t *testing.T) {
+	const used = `resource "file" "x" {
+  on                = hosts
+  path              = "/x"
+  sensitive_content = SECRET
+  content           = OPEN
+}
+host "n1" { address = "10.0.0.1" }
+-- sec.txt --
+user: "canary"
+-- motd --
+welcome
+`
+	for name, c := range map[string]struct {
+		locals, secret, open string
+		kept                 bool // the file is in the bundle
+		warned               bool
+	}{
+		"object":            {`o = { pw = file("sec.txt"), user = file("motd") }`, `local.o.pw`, `local.o.user`, false, false},
+		"index":             {`o = { "p w" = file("sec.txt"), user = file("motd") }`, `local.o["p w"]`, `local.o["user"]`, false, false},
+		"tuple":             {`o = [file("motd"), trimspace(file("sec.txt"))]`, `local.o[1]`, `local.o[0]`, false, false},
+		"nested":            {`o = ({ a = [{ pw = file("sec.txt") }], user = file("motd") })`, `"${local.o.a[0].pw}"`, `local.o.user`, false, false},
+		"whole member":      {`o = { a = { pw = file("sec.txt") }, user = file("motd") }`, `jsonencode(local.o.a)`, `local.o.user`, false, false},
+		"another local":     {"o = { pw = file(\"sec.txt\"), user = file(\"motd\") }\n p = { a = local.o.pw, b = local.o.user }", `local.p.a`, `local.p.b`, false, false},
+		"through a local":   {"s = file(\"sec.txt\")\n o = { pw = local.s, user = file(\"motd\") }", `local.o.pw`, `local.o.user`, false, false},
+		"a literal":         {`o = { pw = "user: canary", user = file("motd") }`, `local.o.pw`, `local.o.user`, false, false},
+		"sensitive":         {`o = { pw = sensitive(file("sec.txt")), user = file("motd") }`, `local.o.pw`, `nonsensitive(local.o.user)`, false, false},
+		"open":              {`o = file("sec.txt")`, `local.o`, `local.o`, true, false},
+		"open member":       {`o = { pw = file("sec.txt"), user = file("motd") }`, `local.o.pw`, `local.o.pw`, true, false},
+		"index of unknown":  {`o = { pw = file("sec.txt"), user = file("motd") }`, `local.o.pw`, `local.o[each.host.name == "" ? "pw" : "user"]`, true, true},
+		"whole":             {`o = { pw = file("sec.txt"), user = file("motd") }`, `local.o.pw`, `join("", keys(local.o))`, true, true},
+		"computed key":      {"k = \"pw\"\n o = { (local.k) = file(\"sec.txt\"), user = file(\"motd\") }", `local.o.pw`, `local.o.user`, true, true},
+		"loop":              {`o = { pw = file("sec.txt"), user = file("motd") }`, `local.o.pw`, `join("", [for k, v in local.o : k])`, true, true},
+		"keys of all sorts": {`o = { (true ? file("motd") : "x") = "user", (join("", [for x in ["p"] : x])) = file("sec.txt"), 1 = file("motd") }`, `local.o.p`, `local.o["1"]`, true, true},
+		"a number":          {`o = { 1 = file("sec.txt"), user = file("motd"), unused = "x" }`, `local.o[1]`, `local.o.user`, false, false},
+		"function":          {`o = merge({ pw = file("sec.txt") }, { user = file("motd") })`, `local.o.pw`, `local.o.user`, true, true},
+		"decoded":           {`o = yamldecode(file("sec.txt"))`, `local.o.user`, `join("", keys(local.o))`, true, true},
+		"decoded later":     {"s = file(\"sec.txt\")\n o = yamldecode(local.s)", `local.o.user`, `join("", keys(local.o))`, true, true},
+		"decoded to hide":   {`o = yamldecode(sensitive(file("sec.txt")))`, `local.o.user`, `nonsensitive(join("", keys(local.o)))`, false, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := write(t, "-- main.kplan.hcl --\nlocals {\n "+c.locals+"\n}\n"+strings.NewReplacer("SECRET", c.secret, "OPEN", c.open).Replace(used))
+			key, o := []byte("key"), Options{Types: testTypes()}
+			s, diags := Load(dir, o)
+			noErrors(t, diags)
+			want := evaluateAll(t, s)
+			b, diags := s.Bundle(key)
+			noErrors(t, diags)
+			_, kept := b.Files["sec.txt"]
+			if kept != c.kept || !kept && strings.Contains(string(b.Sources["main.kplan.hcl"]), "canary") {
+				t.Errorf("files %v, source %s", b.Files, b.Sources["main.kplan.hcl"])
+			}
+			warned := slices.ContainsFunc(diags, func(d *hcl.Diagnostic) bool {
+				return d.Severity == hcl.DiagWarning && strings.Contains(d.Detail, `sensitive(file("sec.txt"))`)
+			})
+			if warned != c.warned {
+				t.Errorf("warned: %v", diags)
+			}
+			for _, f := range s.Files() {
+				if !kept && bytes.Contains(f.Bytes, []byte("canary")) {
+					t.Errorf("shows %s", f.Bytes)
+				}
+			}
+			s, diags = LoadBundle(b, key, dir, o)
+			noErrors(t, diags)
+			equal(t, "values", evaluateAll(t, s), want)
+			if kept {
+				return
+			}
+			file := "sec.txt"
+			if name == "a literal" {
+				file = "main.kplan.hcl"
+			}
+			edit(t, dir, file, "canary", "other")
+			if _, diags := LoadBundle(b, key, dir, o); !diags.HasErrors() || !Stale(diags[0]) {
+				t.Errorf("another secret is %v", diags)
 			}
 		})
 	}

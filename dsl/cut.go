@@ -23,11 +23,19 @@ type argument struct {
 	expr hclsyntax.Expression
 }
 
-// argumentsIn is all arguments below a body, in source order. Blocks that look
-// alike are counted.
+// argumentsIn is all arguments below a body, in source order, and the members of
+// local values. Blocks that look alike are counted.
 func argumentsIn(body *hclsyntax.Body, prefix string, seen map[string]int, f func(argument)) {
 	for _, a := range inSource(body.Attributes) {
 		f(argument{prefix + a.Name, a.Expr})
+		if prefix != "locals." {
+			continue
+		}
+		for _, m := range membersOf(a.Expr) {
+			if len(m.path) > 0 {
+				f(argument{prefix + a.Name + m.name(), m.expr})
+			}
+		}
 	}
 	for _, b := range body.Blocks {
 		p := prefix + b.Type

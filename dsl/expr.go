@@ -18,6 +18,8 @@ type expr struct {
 	// apart. Before findSecrets it is set where the expression calls sensitive.
 	secret bool
 	table  map[string]function.Function
+	// secrets is the members that are secret where the whole is not.
+	secrets []member
 }
 
 // place is what may be referred to where an expression stands.

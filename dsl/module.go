@@ -31,9 +31,9 @@ type module struct {
 	firstByName map[string]hcl.Range
 
 	// What functions read, and the functions; apart for values that are only
-	// used as sensitive ones.
-	files, secretFiles *functions.Files
-	table, secretTable map[string]function.Function
+	// used as sensitive ones, and for those of which a part may be sensitive.
+	files, secretFiles, doubtFiles *functions.Files
+	table, secretTable, doubtTable map[string]function.Function
 }
 
 // ordered is a resource or a call.

@@ -38,7 +38,8 @@ type ref struct {
 	attr string // that follows: the output, the fact, the attribute of a resource's object; "" where none does, or not by name
 	host string // literal index of all.type.name or facts
 	key  *addr.Key
-	of   string // attribute of the resource's object that is asked for; "" where that is not literal
+	path []string // of a local value: the members that follow, as far as they are literal
+	of   string   // attribute of the resource's object that is asked for; "" where that is not literal
 	rng  hcl.Range
 }
 
@@ -113,7 +114,7 @@ func parseRef(t hcl.Traversal) (ref, *hcl.Diagnostic) {
 	case "var", "local":
 		r.kind = refVar
 		if root == "local" {
-			r.kind = refLocal
+			r.kind, r.path = refLocal, steps(t, 2)
 		}
 		if r.name = step(t, 1); r.name == "" {
 			return bad("%q must be followed by a name, as in %s.name.", root, root)

@@ -10,12 +10,19 @@ import (
 // sensitive ones: those given to sensitive attributes, variables and outputs,
 // those that call sensitive, and the local values, arguments and outputs that
 // nothing but these refer to. Files that they read, and literals in them, are
-// not kept in saved plans.
+// not kept in saved plans. Of a local value that is an object or a tuple, each
+// member is looked at for itself.
 func (s *Spec) findSecrets() {
-	secret := map[*expr]bool{}
+	found := secrets{}
+	for _, m := range s.modules {
+		m.expressions(func(e *expr) { found[e] = []*unit{{parts: true}} })
+		for _, l := range m.locals {
+			found.split(l.expr)
+		}
+	}
 	mark := func(e *expr) {
-		if e != nil {
-			secret[e] = true
+		for _, u := range found[e] {
+			u.secret = true
 		}
 	}
 	nodes := s.nodes()
@@ -54,14 +61,13 @@ func (s *Spec) findSecrets() {
 			h.connection.secrets(mark)
 		}
 	}
-	s.spreadSecrets(nodes, secret)
+	for _, n := range nodes {
+		n.mod.expressions(func(e *expr) { s.users(found, n, e) })
+	}
+	found.spread()
 	s.spread = true
 	for _, m := range s.modules {
-		m.expressions(func(e *expr) {
-			if e.secret = secret[e]; e.secret {
-				e.table = m.secretTable
-			}
-		})
+		m.expressions(func(e *expr) { found.apply(e, m) })
 	}
 }
 
@@ -78,42 +84,20 @@ func (c *connectionBlock) secrets(f func(*expr)) {
 	c.bootstrap.secrets(f)
 }
 
-// spreadSecrets adds the expressions that only secret ones refer to.
-func (s *Spec) spreadSecrets(nodes []*node, secret map[*expr]bool) {
-	users := map[*expr][]*expr{}
-	use := func(n *node, e *expr) {
-		for _, r := range e.refs {
-			for _, to := range s.edges(n, r) {
-				if to.to.kind == kindHosts || to.to.kind == kindCall {
-					continue
-				}
-				_, made := s.within(to.to)
-				for _, m := range made {
-					users[m] = append(users[m], e)
-				}
-				if to.to.kind == kindVar {
-					if d := to.to.node.mod.variables[to.to.name].def; d != nil {
-						users[d] = append(users[d], e)
-					}
-				}
-			}
-		}
-	}
-	for _, n := range nodes {
-		n.mod.expressions(func(e *expr) { use(n, e) })
-	}
-	for again := true; again; {
-		again = false
-		for e, by := range users {
-			if secret[e] {
+// users notes that e, in node n, uses what it refers to.
+func (s *Spec) users(found secrets, n *node, e *expr) {
+	for _, r := range e.refs {
+		by := found.around(e, r.rng)
+		for _, to := range s.edges(n, r) {
+			if to.to.kind == kindHosts || to.to.kind == kindCall {
 				continue
 			}
-			all := true
-			for _, u := range by {
-				all = all && (secret[u] || u == e)
+			_, made := s.within(to.to)
+			for _, m := range made {
+				found.use(m, r.path, by)
 			}
-			if all {
-				secret[e], again = true, true
+			if to.to.kind == kindVar {
+				found.use(to.to.node.mod.variables[to.to.name].def, nil, by)
 			}
 		}
 	}

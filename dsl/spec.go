@@ -100,7 +100,7 @@ func newSpec(dir string, o Options) *Spec {
 func (s *Spec) Close() error {
 	var errs []error
 	for _, m := range s.modules {
-		for _, f := range []*functions.Files{m.files, m.secretFiles} {
+		for _, f := range []*functions.Files{m.files, m.secretFiles, m.doubtFiles} {
 			if f != nil {
 				errs = append(errs, f.Close())
 			}
@@ -161,7 +161,7 @@ func (s *Spec) closeOff() hcl.Diagnostics {
 		paths[0] = s.Backend().Path
 	}
 	for _, m := range s.modules {
-		if m.loc.embedded || m.files == nil {
+		if m.loc.embedded || m.doubtFiles == nil {
 			continue
 		}
 		dir, err := filepath.Abs(filepath.Join(s.dir, filepath.FromSlash(m.loc.path)))
@@ -176,8 +176,9 @@ func (s *Spec) closeOff() hcl.Diagnostics {
 			if err != nil || rel == "." || !filepath.IsLocal(rel) {
 				continue // it is not below the module
 			}
-			m.files.CloseOff(filepath.ToSlash(rel))
-			m.secretFiles.CloseOff(filepath.ToSlash(rel))
+			for _, f := range []*functions.Files{m.files, m.secretFiles, m.doubtFiles} {
+				f.CloseOff(filepath.ToSlash(rel))
+			}
 		}
 	}
 	return nil
@@ -248,6 +249,9 @@ func (s *Spec) module(loc location, asked hcl.Range, root bool) (*module, hcl.Di
 	if err == nil {
 		mod.secretFiles, err = s.from.functions(loc, true)
 	}
+	if err == nil {
+		mod.doubtFiles, err = s.from.functions(loc, false)
+	}
 	if err != nil {
 		var changedFile *notAsPlanned
 		if errors.As(err, &changedFile) {
@@ -258,6 +262,7 @@ func (s *Spec) module(loc location, asked hcl.Range, root bool) (*module, hcl.Di
 		return mod, c.diags
 	}
 	mod.table, mod.secretTable = functions.Table(mod.files, s.budget), functions.Table(mod.secretFiles, s.budget)
+	mod.doubtTable = functions.Table(mod.doubtFiles, s.budget)
 	return mod, c.diags
 }
 

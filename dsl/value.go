@@ -77,7 +77,7 @@ func evalIn(e *expr, ctx *hcl.EvalContext) (cty.Value, hcl.Diagnostics) {
 // expression with its values, and the text of an error about marked ones.
 func scrubbed(e *expr, ctx *hcl.EvalContext, diags hcl.Diagnostics) hcl.Diagnostics {
 	marked := sync.OnceValue(func() bool { // walks what the expression uses, which can be large
-		return e.secret || slices.ContainsFunc(e.Variables(), func(t hcl.Traversal) bool {
+		return e.secret || len(e.secrets) > 0 || slices.ContainsFunc(e.Variables(), func(t hcl.Traversal) bool {
 			v, d := t.TraverseAbs(ctx)
 			return d.HasErrors() || v.ContainsMarked()
 		})

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/hashicorp/hcl/v2"
@@ -18,6 +19,9 @@ import (
 // it. Its digest then names all of that too.
 func (a *app) bind(planned *engine.Planned, in engine.PlanInput, o planOptions) (*plans.File, hcl.Diagnostics) {
 	b, diags := a.spec.Bundle(in.Key)
+	if o.out == "" { // nobody gets to see what is in the plan
+		diags = slices.DeleteFunc(diags, func(d *hcl.Diagnostic) bool { return d.Severity == hcl.DiagWarning })
+	}
 	if diags.HasErrors() {
 		return nil, diags
 	}

@@ -238,3 +238,45 @@ resource "file" "key" {
 	s.write("sec.txt", "canary-again")
 	s.want(0, []string{"Apply complete! Resources: 0 added, 1 changed"}, "apply", out)
 }
+
+// TestSecretMemberStaysOutOfPlans reads a secret beside what is shown.
+func TestSecretMemberStaysOutOfPlans(t *testing.T) {
+	const beside = varied + `
+locals {
+  o = { pw = file("sec.txt"), user = "u" }
+}
+resource "file" "key" {
+  on                = host.web1
+  path              = "/etc/key"
+  sensitive_content = local.o.pw
+}
+resource "file" "user" {
+  on      = host.web1
+  path    = "/etc/user"
+  content = local.o.user
+}
+`
+	const warning = `sensitive(file("sec.txt"))`
+	s := newSite(t, beside, "web1", "web2")
+	s.write("sec.txt", "canary-read")
+	if a := s.want(0, nil, "plan", "--out", "p"); s.inPlan("p", "canary") || strings.Contains(a.stderr+a.stdout, warning) {
+		t.Errorf("the plan holds a secret, or warns of one:\n%s", a.stderr)
+	}
+	s.write("sec.txt", "canary-again")
+	s.want(5, []string{"sec.txt"}, "apply", "p")
+	s.write("sec.txt", "canary-read")
+	s.want(0, []string{"Apply complete!"}, "apply", "p")
+	if got := s.machines["web1"].Content("/etc/key"); got != "canary-read" {
+		t.Errorf("wrote %q", got)
+	}
+
+	// Where the members are not known, a plan that is saved says so.
+	s = newSite(t, strings.Replace(beside, `{ pw = file("sec.txt"), user = "u" }`, `merge({ pw = file("sec.txt") }, { user = "u" })`, 1), "web1", "web2")
+	s.write("sec.txt", "canary-read")
+	s.want(0, []string{warning}, "plan", "--out", "p")
+	for _, args := range [][]string{{"plan"}, {"apply", "--auto-approve"}} {
+		if a := s.want(0, nil, args...); strings.Contains(a.stderr+a.stdout, warning) {
+			t.Errorf("%v warns of what it does not save", args)
+		}
+	}
+}

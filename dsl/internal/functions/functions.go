@@ -8,7 +8,9 @@ package functions
 import (
 	"maps"
 	"slices"
+	"sync"
 
+	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/function"
 
 	"github.com/kplan/kplan/dsl/internal/guard"
@@ -42,6 +44,23 @@ func Table(files *Files, budget *guard.Budget) map[string]function.Function {
 func Names() []string {
 	return slices.Sorted(maps.Keys(Table(RecordedFiles(nil, nil), guard.NewBudget())))
 }
+
+// Whole reports whether a function gives text, a number or a bool, which has no
+// parts, whatever its arguments are. A template is taken for text.
+func Whole(name string) bool { return undivided()[name] }
+
+var undivided = sync.OnceValue(func() map[string]bool {
+	names := map[string]bool{"file": true, "filebase64": true, "filesha256": true, "templatefile": true, "can": true}
+	for name, d := range definitions() {
+		var types []cty.Type
+		for _, p := range d.f.Params() {
+			types = append(types, p.Type)
+		}
+		ty, err := d.f.ReturnType(types)
+		names[name] = err == nil && ty.IsPrimitiveType()
+	}
+	return names
+})
 
 // table is what the functions of one module share.
 type table struct {

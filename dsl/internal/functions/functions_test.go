@@ -61,6 +61,19 @@ func eval(t *testing.T, src string) (cty.Value, hcl.Diagnostics) {
 	return e.Value(ctx)
 }
 
+func TestWhole(t *testing.T) {
+	for _, name := range []string{"file", "trimspace", "jsonencode", "sha256", "format", "tostring", "can"} {
+		if !Whole(name) {
+			t.Errorf("%s gives parts", name)
+		}
+	}
+	for _, name := range []string{"yamldecode", "jsondecode", "csvdecode", "merge", "lookup", "split", "try", "sensitive", "nonsensitive", "fileset", "nosuch"} {
+		if Whole(name) {
+			t.Errorf("%s gives no parts", name)
+		}
+	}
+}
+
 // Each line is a call and, as an expression, what it gives.
 func TestValues(t *testing.T) {
 	tests := strings.Split(strings.TrimSpace(`
