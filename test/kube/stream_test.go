@@ -68,3 +68,9 @@ func outcomes(all []event) map[string]int {
 	}
 	return nil
 }
+
+// took is how long the steps of a resource type took, side by side.
+func took(all []event, typ string) time.Duration {
+	begin, end := span(all, typ)
+	return end.Sub(begin)
+}
