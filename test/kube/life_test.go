@@ -1,0 +1,171 @@
+package kube
+
+import (
+	"encoding/json"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/kplan/kplan/test/site"
+)
+
+// TestLife takes a cluster through what happens to one: it is changed behind kplan's back, a worker leaves and comes back, a
+// version is asked for that it cannot have, it is destroyed and made again.
+func TestLife(t *testing.T) {
+	c := newCluster(t, 20*time.Minute)
+	s := newSpec(t, c)
+	s.Want(0, "apply", "--auto-approve")
+	s.works()
+	s.drifts()
+	s.stage("what was changed is repaired")
+	s.otherVersion()
+	s.stage("another version is refused")
+	s.leaves()
+	s.stage("a worker has left")
+	s.comesBack()
+	s.stage("it is back")
+	s.madeAgain()
+	s.stage("the cluster is destroyed and made again")
+}
+
+// drifts changes objects of four types behind kplan's back, and has them repaired.
+func (s *spec) drifts() {
+	s.t.Helper()
+	first, second := s.machines[0], s.machines[1]
+	s.ssh(second, "", "echo 'maxPods: 50' >>/var/lib/kubelet/config.yaml; sysctl -w net.bridge.bridge-nf-call-ip6tables=0")
+	s.ssh(first, "", "echo '# by hand' >>/etc/kubernetes/manifests/kube-scheduler.yaml")
+	s.kubectl("-n kube-flannel delete daemonset kube-flannel-ds")
+	want := []string{
+		`module.cluster.kubeadm_control_plane.main@k8s-node1`,
+		`module.cluster.kubeadm_join.worker@k8s-node2`,
+		`module.cluster.manifest.flannel[0]@k8s-node1`,
+		`module.cluster.sysctl.node["net.bridge.bridge-nf-call-ip6tables"]@k8s-node2`,
+	}
+	if got := s.drifted(); !slices.Equal(got, want) {
+		s.t.Errorf("changed behind kplan's back:\n%q, want\n%q", got, want)
+	}
+	s.Want(0, "apply", "--auto-approve")
+	s.still()
+	s.ready()
+	if got := s.ssh(second, "", "cat /var/lib/kubelet/config.yaml"); strings.Contains(got, "maxPods") {
+		s.t.Errorf("the kubelet's configuration is still\n%s", got)
+	}
+	s.kubectl("-n kube-flannel rollout status daemonset/kube-flannel-ds --timeout=60s")
+	s.check()
+}
+
+// drifted is what drift names.
+func (s *spec) drifted() (addresses []string) {
+	s.t.Helper()
+	var answer struct {
+		Drift []struct{ Address string }
+	}
+	if err := json.Unmarshal([]byte(s.Want(2, "drift", "--json").Stdout), &answer); err != nil {
+		s.t.Fatal(err)
+	}
+	for _, d := range answer.Drift {
+		addresses = append(addresses, d.Address)
+	}
+	slices.Sort(addresses)
+	return addresses
+}
+
+// otherVersion wants another version of Kubernetes to be refused, and nothing to happen.
+func (s *spec) otherVersion() {
+	s.t.Helper()
+	was := s.text
+	s.change(was, `"1.34.4"`, `"1.34.5"`)
+	for _, args := range [][]string{{"plan"}, {"apply", "--auto-approve"}} {
+		r := s.Want(1, args...)
+		for _, part := range []string{
+			"on kplan/kubernetes/cluster.kplan.hcl line ", "The cluster runs Kubernetes 1.34.4",
+			"changing the version of a cluster is not supported yet",
+		} {
+			if !strings.Contains(r.Stderr, part) {
+				s.t.Errorf("%s does not say %q:\n%s", args[0], part, r.Stderr)
+			}
+		}
+	}
+	s.change(was)
+	s.still()
+}
+
+// leaves takes the last worker out of the spec.
+func (s *spec) leaves() {
+	s.t.Helper()
+	third := s.machines[2]
+	was := s.text
+	s.change(was, `host "k8s-node3" {
+  address = "10.0.2.25"
+  roles   = ["worker"]
+}
+`, "")
+	r := s.Want(2, "plan", "--detailed-exitcode", "--out", "leaves.kplan")
+	for _, part := range []string{"# module.cluster.kubeadm_join.worker@k8s-node3 will be destroyed\n", "acts on k8s-node1 too"} {
+		if !strings.Contains(r.Stdout, part) {
+			s.t.Errorf("the plan does not say %q:\n%s", part, r.Stdout)
+		}
+	}
+	s.Want(0, "apply", "leaves.kplan")
+	if got, want := s.nodes(), []string{"k8s-node1", "k8s-node2"}; !slices.Equal(got, want) {
+		s.t.Errorf("the nodes are %q, want %q", got, want)
+	}
+	const made = "/etc/kubernetes/kubelet.conf /etc/kubernetes/pki/* /etc/cni/net.d/* /var/lib/kubelet/config.yaml " +
+		"/sys/class/net/cni0 /sys/class/net/flannel.1"
+	if left := s.ssh(third, "", "ls -d "+made+" 2>/dev/null || :"); left != "" {
+		s.t.Errorf("left on the machine:\n%s", left)
+	}
+	s.still()
+	s.text = was
+}
+
+// comesBack puts it in again.
+func (s *spec) comesBack() {
+	s.t.Helper()
+	s.change(s.text)
+	s.secretly(1)
+	s.ready()
+	s.kubectl("rollout status daemonset/web --timeout=180s")
+	s.check()
+	s.still()
+}
+
+// madeAgain destroys the cluster and makes it again of the same machines.
+func (s *spec) madeAgain() {
+	s.t.Helper()
+	s.Want(0, "destroy", "--auto-approve")
+	if left := strings.TrimSpace(s.Want(0, "state", "list").Stdout); left != "" {
+		s.t.Errorf("left in the state:\n%s", left)
+	}
+	s.stage("the cluster is destroyed")
+	s.secretly(3)
+	s.works()
+	s.still()
+}
+
+// secretly plans and applies, which makes so many tokens, and looks for them and for the cluster's keys in all that is seen.
+func (s *spec) secretly(tokens int) {
+	s.t.Helper()
+	w := s.watch()
+	plan := s.Want(0, "plan", "--out", "secret.kplan")
+	apply := s.Want(0, "apply", "--json-into", "secret.json", "--trace", "trace.json", "secret.kplan")
+	texts := []string{plan.Stdout, plan.Stderr, apply.Stdout, apply.Stderr, s.unpacked("secret.kplan")}
+	for _, r := range []site.Ran{
+		s.Want(0, "show", "--json", "secret.kplan"),
+		s.Want(0, "show", "--json"),
+		s.Want(0, "output", "--json"),
+		s.Want(0, "plan", "--out", "after.kplan"),
+	} {
+		texts = append(texts, r.Stdout, r.Stderr)
+	}
+	for _, name := range []string{"secret.json", "trace.json"} {
+		data, err := os.ReadFile(s.path(name))
+		if err != nil {
+			s.t.Fatal(err)
+		}
+		texts = append(texts, string(data))
+	}
+	w.saw(tokens, append(texts, s.unpacked("after.kplan"))...)
+}
