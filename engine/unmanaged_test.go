@@ -67,3 +67,18 @@ resource "file" "issue" {
 		}
 	}
 }
+
+// What a type computes is compared: it tells of what somebody did.
+func TestWhatIsComputedIsDrift(t *testing.T) {
+	w := newWorld(t, "a")
+	w.machines["a"].Archive("daemon", "1.0", "2.0")
+	w.spec("resource \"package\" \"daemon\" {\n  on   = hosts\n  name = \"daemon\"\n}\n")
+	w.machines["a"].Install("daemon", "1.0")
+	w.apply()
+	w.machines["a"].Install("daemon", "2.0")
+	p := w.plan()
+	defer p.Close()
+	if d := p.Plan.Drift(); len(d) != 1 || len(d[0].Differs) != 1 || d[0].Differs[0] != "installed_version" {
+		t.Errorf("drift: %+v", d)
+	}
+}
