@@ -68,15 +68,9 @@ func (c Containerd) Read(ctx context.Context, h host.Host) (*Containerd, error) 
 	if err != nil {
 		return nil, err
 	}
-	texts := map[string]*string{}
-	for _, r := range res[1:] {
-		text, err := textOf(r.File)
-		if err != nil {
-			return nil, err
-		}
-		if text != nil {
-			texts[r.File.Path] = text
-		}
+	texts, err := textsOf(res[1:])
+	if err != nil {
+		return nil, err
 	}
 	got := &Containerd{}
 	var odd []string
@@ -85,33 +79,23 @@ func (c Containerd) Read(ctx context.Context, h host.Host) (*Containerd, error) 
 	}
 	found := texts[configFile] != nil
 	if c.Proxy != nil {
-		got.Proxy = map[string]string{}
-		if text := texts[proxyFile]; text != nil {
-			found = true
-			if got.Proxy = parseProxy(*text); renderProxy(got.Proxy) != *text {
-				odd = append(odd, proxyFile)
-			}
-		}
+		var more []string
+		got.Proxy, more = parseProxy(texts[proxyFile])
+		odd, found = append(odd, more...), found || texts[proxyFile] != nil
 	}
 	if c.Registries != nil {
 		mine, err := readMine(ctx, h, res[0].File, wanted)
 		if err != nil {
 			return nil, err
 		}
+		maps.Copy(mine, hostsOf(wanted, texts))
 		got.Registries = map[string][]string{}
-		for _, registry := range append(wanted, slices.Sorted(maps.Keys(mine))...) {
-			text := texts[hostsFile(registry)]
-			if text == nil {
-				text = mine[registry]
-			}
-			if text == nil {
-				continue
-			}
-			found = true
-			mirrors, more := parseHosts(registry, *text)
+		for _, registry := range slices.Sorted(maps.Keys(mine)) {
+			mirrors, more := parseHosts(registry, *mine[registry])
 			got.Registries[registry] = mirrors
 			odd = append(odd, more...)
 		}
+		found = found || len(mine) > 0
 	}
 	if !found {
 		return nil, nil

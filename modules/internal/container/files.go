@@ -19,6 +19,21 @@ func textOf(f *host.File) (*string, error) {
 	return &text, nil
 }
 
+// textsOf are the texts of the files that are there, by path.
+func textsOf(results []host.Result) (map[string]*string, error) {
+	texts := map[string]*string{}
+	for _, r := range results {
+		text, err := textOf(r.File)
+		if err != nil {
+			return nil, err
+		}
+		if text != nil {
+			texts[r.File.Path] = text
+		}
+	}
+	return texts, nil
+}
+
 // removeWithDir removes a file, and its directory where nothing else is in it.
 func removeWithDir(name string) []host.Op {
 	return []host.Op{host.Remove{Path: name}, host.Run{Argv: []string{"rmdir", "--", path.Dir(name)}, AnyExit: true}}

@@ -167,7 +167,7 @@ func TestProxy(t *testing.T) {
 	if want := "# Written by kplan.\n[Service]\nEnvironment=\"HTTP_PROXY=http://a:b%%40c@10.0.2.1:3128\"\nEnvironment=\"NO_PROXY=10.0.0.0/8,.example.org\"\n"; text != want {
 		t.Errorf("written:\n%s", text)
 	}
-	if got := parseProxy(text); !reflect.DeepEqual(got, proxy) {
+	if got, odd := parseProxy(&text); !reflect.DeepEqual(got, proxy) || len(odd) > 0 {
 		t.Errorf("read %v", got)
 	}
 }

@@ -25,14 +25,22 @@ func renderProxy(proxy map[string]string) string {
 
 var proxyLine = regexp.MustCompile(`(?m)^Environment="([A-Z_]+)=(.*)"$`)
 
-func parseProxy(text string) map[string]string {
-	proxy := map[string]string{}
-	for _, line := range proxyLine.FindAllStringSubmatch(text, -1) {
+// parseProxy reads what renderProxy writes; odd is the file's name where more
+// than that stands in it. text is nil where there is no file.
+func parseProxy(text *string) (proxy map[string]string, odd []string) {
+	proxy = map[string]string{}
+	if text == nil {
+		return proxy, nil
+	}
+	for _, line := range proxyLine.FindAllStringSubmatch(*text, -1) {
 		for name, variable := range proxyVariables {
 			if line[1] == variable {
 				proxy[name] = strings.ReplaceAll(line[2], "%%", "%")
 			}
 		}
 	}
-	return proxy
+	if renderProxy(proxy) != *text {
+		odd = []string{proxyFile}
+	}
+	return proxy, odd
 }

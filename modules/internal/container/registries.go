@@ -85,7 +85,7 @@ func readMine(ctx context.Context, h host.Host, dir *host.File, wanted []string)
 		registries = slices.DeleteFunc(slices.Clone(dir.Entries), func(name string) bool { return slices.Contains(wanted, name) })
 	}
 	if len(registries) == 0 {
-		return nil, nil
+		return map[string]*string{}, nil
 	}
 	paths := make([]string, len(registries))
 	for i, registry := range registries {
@@ -103,4 +103,15 @@ func readMine(ctx context.Context, h host.Host, dir *host.File, wanted []string)
 		}
 	}
 	return mine, nil
+}
+
+// hostsOf are the texts of registries, by their names, as far as they are there.
+func hostsOf(registries []string, texts map[string]*string) map[string]*string {
+	found := map[string]*string{}
+	for _, registry := range registries {
+		if text := texts[hostsFile(registry)]; text != nil {
+			found[registry] = text
+		}
+	}
+	return found
 }

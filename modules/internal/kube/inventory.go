@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
@@ -114,4 +115,41 @@ func unpack(packed string) (string, error) {
 	}
 	content, err := io.ReadAll(r)
 	return string(content), err
+}
+
+// identities are those of a content that was found valid.
+func identities(content string) []objects.ID {
+	all, err := objects.Parse(content)
+	if err != nil {
+		return nil
+	}
+	ids := make([]objects.ID, len(all))
+	for i, o := range all {
+		ids[i] = o.ID
+	}
+	return ids
+}
+
+// deletions are what a plan says of objects that go.
+func deletions(ids []objects.ID) []string {
+	var said []string
+	for _, id := range ids {
+		said = append(said, "deletes "+id.String())
+	}
+	return said
+}
+
+// without is those of ids that are not in others.
+func without(ids, others []objects.ID) []objects.ID {
+	return slices.DeleteFunc(slices.Clone(ids), func(id objects.ID) bool {
+		return slices.ContainsFunc(others, func(o objects.ID) bool { return o.Key() == id.Key() })
+	})
+}
+
+func (m Manifest) keep(ctx context.Context, h host.Host, content string, ids []objects.ID) error {
+	op, err := keep(m.Name, content, ids)
+	if err == nil {
+		_, err = h.Do(ctx, op)
+	}
+	return err
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"regexp"
-	"slices"
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/internal/objects"
@@ -77,36 +76,12 @@ func (m Manifest) Claims() []string {
 	return claims
 }
 
-// identities are those of a content that was found valid.
-func identities(content string) []objects.ID {
-	all, err := objects.Parse(content)
-	if err != nil {
-		return nil
-	}
-	ids := make([]objects.ID, len(all))
-	for i, o := range all {
-		ids[i] = o.ID
-	}
-	return ids
-}
-
 // Disrupts implements resource.Disrupter.
 func (m Manifest) Disrupts(prior *Manifest) []string {
 	if prior == nil || !m.Prune || m.Content == "" {
 		return nil
 	}
-	var gone []string
-	for _, id := range without(identities(prior.Content), identities(m.Content)) {
-		gone = append(gone, "deletes "+id.String())
-	}
-	return gone
-}
-
-// without is those of ids that are not in others.
-func without(ids, others []objects.ID) []objects.ID {
-	return slices.DeleteFunc(slices.Clone(ids), func(id objects.ID) bool {
-		return slices.ContainsFunc(others, func(o objects.ID) bool { return o.Key() == id.Key() })
-	})
+	return deletions(without(identities(prior.Content), identities(m.Content)))
 }
 
 // Read makes one call. Content is what was applied last; it is empty where the
@@ -150,14 +125,6 @@ func (m Manifest) Apply(ctx context.Context, h host.Host, _ *Manifest) error {
 		}
 	}
 	return m.keep(ctx, h, m.Content, ids)
-}
-
-func (m Manifest) keep(ctx context.Context, h host.Host, content string, ids []objects.ID) error {
-	op, err := keep(m.Name, content, ids)
-	if err == nil {
-		_, err = h.Do(ctx, op)
-	}
-	return err
 }
 
 // RefreshWord implements resource.Refresher.
