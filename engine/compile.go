@@ -115,6 +115,7 @@ func (d *derivation) claims() {
 		if d.nodes[i].want == cty.NilVal || d.nodes[i].typ == nil {
 			continue
 		}
+		said := -1
 		for _, what := range d.nodes[i].typ.Claims(d.nodes[i].plain) {
 			k := claim{in.Addr.Host, what}
 			j, taken := d.owners[k]
@@ -122,6 +123,10 @@ func (d *derivation) claims() {
 				d.owners[k] = i
 				continue
 			}
+			if said == j { // one claim in common says it
+				continue
+			}
+			said = j
 			at := in.Block.DeclRange
 			d.diags = append(d.diags, problem{
 				summary: "Two resources claim one object",
