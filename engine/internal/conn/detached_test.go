@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"syscall"
@@ -327,4 +328,47 @@ func TestCutAnywhere(t *testing.T) {
 		}
 	}
 	t.Logf("%d files", len(entries))
+}
+
+// An act that begins just when somebody finds that it has not is waited for, and
+// keeps what it runs by. The shell's own mkdir, which decides between the two,
+// is taken up here to let the act be first.
+func TestAnActBeginsWhileItIsGivenUp(t *testing.T) {
+	eachShell(t, func(t *testing.T, sh string) {
+		m := newMachine(t, sh)
+		m.claimed(t)
+		dir := filepath.Join(m.run, "acts", "r.1.0")
+		boot, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+		must(t, err)
+		must(t, os.Mkdir(dir, 0o700))
+		for name, text := range map[string]string{"lock": "", "boot_id": string(boot), "script": "", "env": "", "stdin": "input\n"} {
+			must(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
+		}
+		text := assign("N", "n", "R", m.run, "V", m.state) + shellProgram + `
+mkdir() {
+	case $1 in
+	*/begun)
+		mkfifo "$R/began"
+		{
+			flock 9
+			command mkdir "$1"
+			echo >"$R/began"
+			cat "$_p/stdin" >"$_p/out"
+			: >"$_p/err"
+			echo 0 >"$_p/rc"
+		} 9<>"$_p/lock" &
+		read -r _began <"$R/began"
+		;;
+	esac
+	command mkdir "$@"
+}
+ended r.1.0
+echo "status $? $w"
+`
+		words := append(strings.Fields(sh), "-c", text)
+		out, err := exec.Command(words[0], words[1:]...).Output()
+		if lines := strings.Split(strings.TrimSpace(string(out)), "\n"); err != nil || len(lines) < 2 || lines[len(lines)-2] != "input" || lines[len(lines)-1] != "status 0" {
+			t.Errorf("%q, %v", out, err)
+		}
+	})
 }

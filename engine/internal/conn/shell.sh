@@ -362,12 +362,11 @@ ended() {
 	_p=$R/acts/$1
 	w=interrupted
 	[ ! -d "$R/acts" ] || mkdir -m 700 "$_p" 2>/dev/null || :
-	[ -e "$_p/lock" ] && same "$_p" && { flock -s 9; } 9<"$_p/lock"
-	_r=
-	{ IFS= read -r _r <"$_p/rc"; } 2>/dev/null
+	result "$_p"
+	# One that was about to start finds that it must not; one that was faster
+	# holds the lock.
+	[ -n "$_r" ] || mkdir "$_p/begun" 2>/dev/null || result "$_p"
 	if [ -z "$_r" ]; then
-		# One that was about to start finds that it must not.
-		mkdir "$_p/begun" 2>/dev/null
 		rm -f "$_p/script" "$_p/env" "$_p/stdin"
 		return 1
 	fi
@@ -375,6 +374,14 @@ ended() {
 	cat "$_p/err" >&2
 	w=
 	return "$_r"
+}
+
+# result DIRECTORY: waits while an act of it runs; _r becomes its status, or ""
+# where it has none.
+result() {
+	[ -e "$1/lock" ] && same "$1" && { flock -s 9; } 9<"$1/lock"
+	_r=
+	{ IFS= read -r _r <"$1/rc"; } 2>/dev/null
 }
 
 # same DIRECTORY: true where its act was started in this boot.
