@@ -187,6 +187,10 @@ func (c *collector) ignored(a *hclsyntax.Attribute, r *resourceBlock) []string {
 	}
 	for _, e := range items {
 		name := hcl.ExprAsKeyword(e)
+		if v, diags := e.Value(nil); name == "" && !diags.HasErrors() && v.Type() == cty.String && v.IsKnown() && !v.IsNull() {
+			c.add(errorAt(e.Range(), "Quotes in ignore_changes", "Attributes are named without quotes: %s.", v.AsString()))
+			continue
+		}
 		attr, ok := r.schema.Lookup(name)
 		switch {
 		case !ok:

@@ -152,7 +152,7 @@ func (s *Spec) attribute(a *attrExpr, ctx *hcl.EvalContext, b *resourceBlock) (c
 	}
 	rng := a.Range()
 	if a.attr.Type == cty.String && fraction(a.Expression) {
-		return unknown, append(diags, errorAt(rng, "Number instead of text", "The argument %q is text, and a number loses its last zeros: 1.10 is 1.1. Write it in quotes.", a.name))
+		return unknown, append(diags, errorAt(rng, "Number instead of text", "The argument %q is text, and a number loses its zeros: 0644 is 644, and 1.10 is 1.1. Write it in quotes.", a.name))
 	}
 	out, err := a.attr.Convert(v)
 	if err != nil {

@@ -111,11 +111,11 @@ func (d *derivation) blocked(n int) (string, bool) {
 // claims finds resources that claim the same thing on a host.
 func (d *derivation) claims() {
 	d.owners = map[claim]int{}
+	said := map[[2]*dsl.Resource]bool{} // once for two blocks, whatever they have in common on how many hosts
 	for i, in := range d.insts {
 		if d.nodes[i].want == cty.NilVal || d.nodes[i].typ == nil {
 			continue
 		}
-		said := -1
 		for _, what := range d.nodes[i].typ.Claims(d.nodes[i].plain) {
 			k := claim{in.Addr.Host, what}
 			j, taken := d.owners[k]
@@ -123,10 +123,11 @@ func (d *derivation) claims() {
 				d.owners[k] = i
 				continue
 			}
-			if said == j { // one claim in common says it
+			both := [2]*dsl.Resource{d.insts[j].Block, in.Block}
+			if said[both] {
 				continue
 			}
-			said = j
+			said[both] = true
 			at := in.Block.DeclRange
 			d.diags = append(d.diags, problem{
 				summary: "Two resources claim one object",

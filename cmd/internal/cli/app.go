@@ -81,6 +81,7 @@ func (a *app) getenv(name string) string {
 
 // show writes diagnostics and returns the exit code that they ask for.
 func (a *app) show(diags hcl.Diagnostics) int {
+	diags = once(diags)
 	said := diags
 	if a.common.logLevel == view.LogError {
 		said = nil
@@ -97,6 +98,29 @@ func (a *app) show(diags hcl.Diagnostics) int {
 		a.view.Diagnostics(said, a.source)
 	}
 	return codeOf(diags)
+}
+
+// once is diags without repetitions: what is wrong with a block is wrong on each
+// of its hosts.
+func once(diags hcl.Diagnostics) hcl.Diagnostics {
+	type said struct {
+		severity        hcl.DiagnosticSeverity
+		summary, detail string
+		at              hcl.Range
+	}
+	seen := map[said]bool{}
+	var out hcl.Diagnostics
+	for _, d := range diags {
+		k := said{severity: d.Severity, summary: d.Summary, detail: d.Detail}
+		if d.Subject != nil {
+			k.at = *d.Subject
+		}
+		if !seen[k] {
+			seen[k] = true
+			out = append(out, d)
+		}
+	}
+	return out
 }
 
 // fail says what an error means and returns its exit code.
@@ -234,13 +258,21 @@ func (a *app) ssh() engine.SSHOptions {
 	return engine.SSHOptions{Home: a.getenv("HOME"), User: user}
 }
 
+// flagName is how a message names a flag, or an argument, which is in capitals.
+func flagName(name string) string {
+	if name == strings.ToUpper(name) {
+		return name
+	}
+	return "--" + name
+}
+
 // targets reads addresses that flags name.
 func targets(flag string, texts []string) ([]addr.Target, error) {
 	var out []addr.Target
 	for _, s := range texts {
 		t, err := addr.ParseTarget(s)
 		if err != nil {
-			return nil, problem(fmt.Sprintf("--%s cannot be %q", flag, s), capital(err.Error())+". An address is written as in a plan, such as file.motd, file.motd@web1, module.cluster or host.web1.")
+			return nil, problem(fmt.Sprintf("%s cannot be %q", flagName(flag), s), capital(err.Error())+". An address is written as in a plan, such as file.motd, file.motd@web1, module.cluster or host.web1.")
 		}
 		out = append(out, t)
 	}

@@ -57,6 +57,9 @@ func Main(ctx context.Context, env Env) int {
 		return a.help(rest)
 	}
 
+	if len(rest) == 2 && isHelp(rest[1]) && len(within(rest[0])) > 0 {
+		return a.help(rest[:1])
+	}
 	cmd, args, err := find(rest)
 	if err != nil {
 		return a.usage(err, "")
@@ -98,6 +101,10 @@ func (a *app) help(words []string) int {
 	}
 	if len(words) == 0 {
 		a.view.Result(overview())
+		return 0
+	}
+	if group := within(words[0]); len(words) == 1 && len(group) > 0 {
+		a.view.Result(helpOfGroup(words[0], group))
 		return 0
 	}
 	cmd, _, err := find(words)

@@ -24,7 +24,7 @@ func validateCommand() command {
 					})...)
 				}
 				if *asJSON {
-					a.view.ValidationJSON(diags, a.source)
+					a.view.ValidationJSON(once(diags), a.source)
 					return codeOf(diags)
 				}
 				code := a.show(diags)

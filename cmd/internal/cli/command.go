@@ -47,6 +47,18 @@ func (c command) accepts(args []string) error {
 	return nil
 }
 
+// within are the commands that begin with a word; none where it is a command of
+// its own.
+func within(word string) []command {
+	var group []command
+	for _, c := range commands() {
+		if strings.HasPrefix(c.name, word+" ") {
+			group = append(group, c)
+		}
+	}
+	return group
+}
+
 // find is the command that words begin with, and the arguments behind it.
 func find(words []string) (command, []string, error) {
 	all := commands()

@@ -18,6 +18,20 @@ func overview() string {
 	return b.String()
 }
 
+// helpOfGroup is the help of commands that begin with the same word.
+func helpOfGroup(name string, group []command) string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "Usage: kplan %s COMMAND [FLAGS] [ARGUMENTS]\n\nCommands:\n", name)
+	for _, c := range group {
+		fmt.Fprintf(&b, "  %-14s %s\n", c.name, c.short)
+	}
+	fmt.Fprintf(&b, "\nkplan %s COMMAND --help says more of each.\n", name)
+	return b.String()
+}
+
+// isHelp reports whether a word asks for help.
+func isHelp(word string) bool { return slices.Contains([]string{"-h", "--h", "-help", "--help"}, word) }
+
 // helpOf is the help of a command.
 func helpOf(c command, f *flags) string {
 	var b strings.Builder

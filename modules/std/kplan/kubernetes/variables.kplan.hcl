@@ -22,24 +22,40 @@ variable "workers" {
   description = "The hosts that only run pods."
   type        = list(host)
   default     = []
+  validation {
+    condition     = length(setintersection([for h in var.workers : h.name], [for h in var.control_plane : h.name])) == 0
+    error_message = "A host is of the control plane or a worker, not both."
+  }
 }
 
 variable "endpoint" {
   description = "ADDRESS:PORT at which the API is reached; null for the address of the control plane."
   type        = string
   default     = null
+  validation {
+    condition     = var.endpoint == null || can(regex(":[0-9]+$", var.endpoint))
+    error_message = "Write ADDRESS:PORT, such as 10.0.2.15:6443."
+  }
 }
 
 variable "pod_cidr" {
   description = "The range of the pods' addresses."
   type        = string
   default     = "10.244.0.0/16"
+  validation {
+    condition     = can(cidrhost(var.pod_cidr, 1))
+    error_message = "Write a range of addresses, such as 10.244.0.0/16."
+  }
 }
 
 variable "service_cidr" {
   description = "The range of the services' addresses."
   type        = string
   default     = "10.96.0.0/16"
+  validation {
+    condition     = can(cidrhost(var.service_cidr, 1)) && var.service_cidr != var.pod_cidr
+    error_message = "Write a range of addresses other than that of the pods, such as 10.96.0.0/16."
+  }
 }
 
 variable "image_repository" {
@@ -57,6 +73,10 @@ variable "package_mirror" {
 variable "package_key" {
   description = "The key that signs them: the content of their Release.key, reviewed with the spec."
   type        = string
+  validation {
+    condition     = startswith(var.package_key, "-----BEGIN PGP PUBLIC KEY BLOCK-----")
+    error_message = "Write file(\"kubernetes.asc\") for a file with the key in armored text."
+  }
 }
 
 variable "registry_mirrors" {
