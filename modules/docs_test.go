@@ -41,7 +41,7 @@ func writePage() (string, error) {
 	var b strings.Builder
 	b.WriteString("# Resource types\n\n" +
 		"<!-- Written by `go test ./modules -run TestResourcesPage -update` from the doc comments of the types. Do not edit. -->\n\n" +
-		"What `kplan explain TYPE` prints, on one page. Arguments that every resource takes (`on`, `for_each`, `depends_on` and more)\n" +
+		"What `kplan explain TYPE` prints, on one page, with what becomes of an object whose block is removed. Arguments that every resource takes (`on`, `for_each`, `depends_on` and more)\n" +
 		"stand in [language.md](language.md#resources).\n\n" +
 		"An attribute marked *identity* says which object it is: changing it means another object. *Computed* attributes are set by\n" +
 		"the machine and can only be referred to. What is not set and has no default is not managed: not compared, not changed.\n\n")

@@ -19,7 +19,7 @@ var manifest = resource.Define[Manifest]("manifest")
 // sets it, what it sets is taken over. Namespaces and definitions of custom
 // resources come first, wherever they stand. What was applied last is kept in
 // the ConfigMap kplan-manifest-NAME in kube-system, in full, so that a Secret
-// does not belong into it. Objects that were changed or deleted behind kplan's
+// does not belong in it. Objects that were changed or deleted behind kplan's
 // back are made again. What is rolled out by hand (the strategy OnDelete) cannot
 // be waited for: set wait = false. Delete removes the objects, the last one
 // first, and waits until they are gone.

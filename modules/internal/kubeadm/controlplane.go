@@ -17,7 +17,7 @@ var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
 //
 // kubeadm makes it of the configuration in a file of the machine, which is to be
 // there before, as are kubeadm, the kubelet and a container runtime. What was
-// cut off is gone on with. etcd's data and certificates of another cluster are
+// cut off is resumed. etcd's data and certificates of another cluster are
 // never written over. No token is left behind: a worker's is made when it joins.
 //
 // Where the configuration, a static pod or the kubelet's configuration is

@@ -164,7 +164,7 @@ func TestIntact(t *testing.T) {
 	}
 }
 
-// What was cut off is gone on with; what others left is not touched.
+// What was cut off is resumed; what others left is not touched.
 func TestHalfMade(t *testing.T) {
 	want := controlPlaneWanted()
 	m := hosttest.New(hosttest.Named("plane"), hosttest.Report(t.Errorf))

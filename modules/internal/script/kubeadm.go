@@ -1,7 +1,7 @@
 package script
 
 // KubeadmBegun stands on a machine while a control plane or a worker is made of
-// it: what was cut off is gone on with, and is not there before it is whole.
+// it: what was cut off is resumed, and is not there before it is whole.
 const KubeadmBegun = "/etc/kubernetes/kplan.begun"
 
 // KubeadmSums holds the digests of what kubeadm made of a machine, so that a
@@ -53,7 +53,7 @@ answers() {
 
 // KubeadmInit makes the first control plane of a cluster from the configuration
 // in the file that is its argument. kubeadm keeps the certificates and
-// kubeconfigs that are there, so what was cut off is gone on with by the same
+// kubeconfigs that are there, so what was cut off is resumed by the same
 // command, without the checks that its own work would fail. The token that
 // kubeadm makes for joining is taken away.
 const KubeadmInit = kubeadmFiles + `
