@@ -108,8 +108,19 @@ func (s *Session) Close() error {
 	return nil
 }
 
-// write sends parts to the shell; it blocks while the shell does not read.
+// packet is what a channel of SSH takes in one message, at least (RFC 4253, 6.1).
+const packet = 32 << 10
+
+// write sends parts to the shell; it blocks while the shell does not read. What
+// one message holds travels as one.
 func (s *Session) write(parts ...[]byte) error {
+	size := 0
+	for _, b := range parts {
+		size += len(b)
+	}
+	if size <= packet {
+		parts = [][]byte{bytes.Join(parts, nil)}
+	}
 	for _, b := range parts {
 		if len(b) == 0 {
 			continue
