@@ -82,5 +82,5 @@ cat <<'TEXT'
   make lab-up                      three machines to play with
   $EDITOR examples/baseline        the spec that you just saw
   bin/kplan explain                the resource types, and what each takes
-  make test                        all the tests, on such machines
+  make test                        run all the tests, on machines of their own
 TEXT
