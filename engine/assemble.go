@@ -117,7 +117,7 @@ func (a *assembler) step(n int, after []plans.Node) {
 			s.Condition = fmt.Sprintf("only if %s changes", d.list(causes, ch.Addr.Host))
 		}
 	}
-	s.Peers = d.actsOn(n)
+	s.Peers, s.Via = d.actsOn(n), d.nodes[n].via.String()
 	ch.Step = a.next
 	a.c.Steps = append(a.c.Steps, s)
 	a.ends[n] = []plans.Node{a.next}

@@ -139,9 +139,16 @@ func (d *derivation) claims() {
 	}
 }
 
-// claimant is the other instance that claims what node i is recorded as.
+// claimant is the other instance that claims what node i is recorded as. An
+// object that is the same one on all hosts is claimed by its resource on any.
 func (d *derivation) claimant(i int) (node int, ok bool) {
 	rec, _ := d.recorded(i)
+	if t := d.nodes[i].typ; t != nil && t.Shared && i >= d.graph.Instances {
+		a := d.addr(i)
+		for _, j := range d.match(dsl.Need{Resource: a.Resource, Key: &a.Key}) {
+			return j, true
+		}
+	}
 	if d.nodes[i].typ == nil || rec.Attrs.Value == cty.NilVal || rec.Attrs.IsNull() {
 		return 0, false
 	}

@@ -66,6 +66,9 @@ func (d *derivation) decide(i int) {
 	if c.Action == plans.NoOp && !t.IsAct {
 		c.After = c.Before
 	}
+	if !d.route(i, c) {
+		return
+	}
 	d.nodes[i].change = c
 	if in.Block.Lifecycle.Postconditions > 0 {
 		d.diags = append(d.diags, in.Postconditions(scope{d, d.values, true}, d.seen(i))...)
@@ -409,11 +412,24 @@ func (d *derivation) inherited(i int) bool {
 			for _, what := range t.Claims(rec.Attrs.Value) {
 				d.created[claim{d.addr(k).Host, what}] = true
 			}
+			if t.Shared {
+				d.created[d.sharedBy(k)] = true
+			}
 		}
+	}
+	if d.nodes[i].typ.Shared && d.created[d.sharedBy(i)] {
+		return true
 	}
 	return slices.ContainsFunc(d.nodes[i].typ.Claims(d.nodes[i].plain), func(what string) bool {
 		return d.created[claim{d.addr(i).Host, what}]
 	})
+}
+
+// sharedBy is the claim of node i on an object that is the same one on all hosts
+// of its resource.
+func (d *derivation) sharedBy(i int) claim {
+	a := d.addr(i)
+	return claim{what: a.Resource.String() + a.Key.String()}
 }
 
 // decideLeftover says what becomes of a recorded object that the spec does not
@@ -466,6 +482,9 @@ func (d *derivation) decideLeftover(i int) {
 	if c.Action == plans.Delete && prevent {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: fmt.Sprintf(
 			"The plan would delete %s, whose lifecycle says, or said when it was recorded, prevent_destroy = true. Set it to false and apply, and then destroy or remove it.", a)}.diag())
+		return
+	}
+	if c.Action == plans.Delete && !d.route(i, c) {
 		return
 	}
 	d.nodes[i].change = c

@@ -31,8 +31,9 @@ type derivation struct {
 	graph    *graph.Graph
 	nodes    []node                // of instances and leftovers, in that order
 	index    map[addr.Instance]int // where they are in nodes
-	facts    map[string]cty.Value  // by host; none where it was not read
-	values   []cty.Value           // by node: what other instances see
+	types    map[string]*resource.Type
+	facts    map[string]cty.Value // by host; none where it was not read
+	values   []cty.Value          // by node: what other instances see
 	diags    hcl.Diagnostics
 
 	byResource map[needKey][]int // instances; filled by match
@@ -56,6 +57,7 @@ type node struct {
 
 	showed *reading      // readAll, assume, or a saved plan; nil where nothing was read
 	change *plans.Change // decide; nil where withheld
+	via    resource.Via  // decide, decideLeftover
 }
 
 // reading is what the machine showed; empty where it was not read.
@@ -101,6 +103,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 		base:  plans.Base{Lineage: in.State.Lineage, Serial: in.State.Serial},
 		index: map[addr.Instance]int{},
 		facts: map[string]cty.Value{},
+		types: map[string]*resource.Type{},
 		hider: &hider{},
 	}
 	var diags hcl.Diagnostics
@@ -123,7 +126,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 		d.left = append(d.left, graph.Leftover{Addr: a, Needs: in.State.Objects[a].Needs})
 	}
 	var err error
-	d.graph, err = graph.Build(d.insts, d.left, func(a addr.Instance) []string { return in.State.Objects[a].Needs })
+	d.graph, err = graph.Build(d.insts, d.left, func(a addr.Instance) []string { return in.State.Objects[a].Needs }, d.oneByOne)
 	if err != nil {
 		return nil, append(diags, d.cycle(err))
 	}
@@ -133,17 +136,20 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 	n := len(d.insts) + len(d.left)
 	d.nodes = make([]node, n)
 	d.values = make([]cty.Value, n)
-	types := map[string]*resource.Type{}
 	for i := range n {
-		name := d.addr(i).Type
-		t, seen := types[name]
-		if !seen {
-			t, _ = e.Types(name)
-			types[name] = t
-		}
-		d.nodes[i].typ = t
+		d.nodes[i].typ = d.typeOf(d.addr(i).Resource)
 	}
 	return d, diags
+}
+
+// typeOf is the type of a resource; nil where this kplan has none of its name.
+func (d *derivation) typeOf(r addr.Resource) *resource.Type {
+	t, seen := d.types[r.Type]
+	if !seen {
+		t, _ = d.engine.Types(r.Type)
+		d.types[r.Type] = t
+	}
+	return t
 }
 
 // unsupported refuses the blocks that this version reads and does not act on:
@@ -209,10 +215,12 @@ func (d *derivation) cycle(err error) *hcl.Diagnostic {
 		fmt.Fprintf(&b, "\n    %s waits for %s", d.insts[e.From].Addr, d.insts[e.To].Addr)
 		if r := e.Need.Range; r.Filename != "" {
 			fmt.Fprintf(&b, " (%s)", r)
+		} else {
+			fmt.Fprintf(&b, " (%s comes one host after the other)", d.insts[e.From].Addr.Resource)
 		}
 	}
 	b.WriteString("\n\nRemove one of these references.")
-	at := c.Edges[0].Need.Range
+	at := c.Edges[slices.IndexFunc(c.Edges, func(e graph.Edge) bool { return e.Need.Range.Filename != "" })].Need.Range
 	return problem{summary: "Dependency cycle", detail: b.String(), at: &at}.diag()
 }
 

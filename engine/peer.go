@@ -35,6 +35,9 @@ func (d *derivation) actsOn(i int) []string {
 	if c.Action == plans.Delete || c.Action == plans.Replace {
 		names = append(names, t.Peers(c.Before.Value)...)
 	}
+	if via := d.nodes[i].via.Host; via != "" {
+		names = append(names, via)
+	}
 	slices.Sort(names)
 	return slices.Compact(names)
 }

@@ -141,7 +141,8 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 		retry = *in.Block.Retry
 	}
 	act := func() error { // with peers that begin at id each time, so that what acted there is found again
-		err, readErr := s.m.link.Session.Act(host.WithPeers(ctx, s.peers(id)), id, s.now.Epoch, fn, back)
+		ctx := resource.WithVia(host.WithPeers(ctx, s.peers(id)), s.nodes[s.node].via)
+		err, readErr := s.m.link.Session.Act(ctx, id, s.now.Epoch, fn, back)
 		if err == nil {
 			err = readErr
 		}

@@ -361,15 +361,16 @@ func (d *derivation) readRecorded(ctx context.Context, h host.Host, i int, rec s
 	return r, nil
 }
 
-// managed is the value of actual, with what the spec does not set as it is
-// recorded.
+// managed is the value of actual, with what the spec does not set and what the
+// machine does not tell as it is recorded.
 func (d *derivation) managed(i int, actual, known plans.Object) cty.Value {
 	if d.inst(i) == nil || !known.Exists() {
 		return actual.Value
 	}
 	attrs := actual.Value.AsValueMap()
 	for name, v := range attrs {
-		if !d.nodes[i].plain.GetAttr(name).IsNull() || !known.Value.Type().HasAttribute(name) {
+		a, _ := d.nodes[i].typ.Schema.Lookup(name)
+		if !d.nodes[i].plain.GetAttr(name).IsNull() && !a.Asked || !known.Value.Type().HasAttribute(name) {
 			continue
 		}
 		if was := known.Value.GetAttr(name); was.Type().Equals(v.Type()) {

@@ -70,6 +70,7 @@ type jsonStep struct {
 	After     []Node   `json:"after"`
 	Condition string   `json:"condition,omitempty"`
 	Disrupts  []string `json:"disrupts,omitempty"`
+	Via       string   `json:"via,omitempty"`
 }
 
 type jsonBarrier struct {
@@ -110,7 +111,7 @@ func (p *Plan) JSON(o JSONOptions) ([]byte, error) {
 		out.Hosts = append(out.Hosts, jsonHost{h.Name, h.Address, h.Reachable, facts(h.Facts)})
 	}
 	for _, s := range p.c.Steps {
-		out.Steps = append(out.Steps, jsonStep{s.ID, s.Addr.String(), nodes(s.After), s.Condition, s.Disrupts})
+		out.Steps = append(out.Steps, jsonStep{s.ID, s.Addr.String(), nodes(s.After), s.Condition, s.Disrupts, s.Via})
 	}
 	for _, b := range p.c.Barriers {
 		out.Barriers = append(out.Barriers, jsonBarrier{b.ID, nodes(b.After)})

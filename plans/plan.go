@@ -74,6 +74,9 @@ type Step struct {
 	Once bool
 	// Peers are the other hosts on whose machines the step acts too.
 	Peers []string
+	// Via says how the step goes about it, where that depends on which other
+	// hosts have the resource: "init", "join k8s-node1".
+	Via string
 }
 
 // Barrier is a point that many steps wait for and that many wait at.

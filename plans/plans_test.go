@@ -80,7 +80,7 @@ func content() Content {
 			{ID: 1, Addr: at("a", "file", "new"), Action: Create},
 			{ID: 2, Addr: at("a", "file", "old"), Action: Update},
 			{ID: 4, Addr: at("a", "service", "x"), Action: Refresh, After: []Node{3}, Causes: []Node{2}, Disrupts: []string{"restart"}, Condition: "if file.old changed"},
-			{ID: 5, Addr: at("a", "thing", "x"), Action: Replace, Strict: true, Once: true, Peers: []string{"b"}},
+			{ID: 5, Addr: at("a", "thing", "x"), Action: Replace, Strict: true, Once: true, Peers: []string{"b"}, Via: "join b"},
 			{ID: 6, Addr: at("a", "file", "gone"), Action: Delete, Strict: true, After: []Node{5, 1}},
 			{ID: 7, Addr: at("b", "file", "kept"), Action: Forget, Owed: true},
 			{ID: 8, Addr: at("a", "exec", "maybe"), Action: Update, Condition: "unless it is there"},

@@ -24,6 +24,9 @@ type Type struct {
 	// Merges marks a type that changes part of what others may change too: its
 	// steps are strict.
 	Merges bool
+	// Shared marks a type whose object is the same one on every host of its
+	// resource.
+	Shared bool
 
 	ops ops
 }
@@ -47,6 +50,7 @@ type ops struct {
 	disrupts   func(want, prior cty.Value) []string
 	refuses    func(want, prior cty.Value) string
 	keeps      func(read cty.Value, o Outlook) string
+	via        func(object cty.Value, here string, fellows []Fellow[cty.Value]) (Via, error)
 }
 
 // Option is a property that a type is defined with.
@@ -111,6 +115,11 @@ func DefineAct[T Act[T]](name string, opts ...Option) *Type {
 	}
 	return t
 }
+
+// Shared marks a type whose object is of something larger than the machine, such
+// as the objects of a cluster, and is the same one on every host of its resource:
+// where the resource goes on to another host, the object stays.
+func Shared(t *Type) { t.Shared = true }
 
 func define[T any](name string, opts []Option) *Type {
 	var zero T
@@ -177,6 +186,19 @@ func define[T any](name string, opts []Option) *Type {
 	if _, ok := power[Keeper[T]](zero); ok {
 		t.ops.keeps = func(read cty.Value, o Outlook) string {
 			return any(known(read)).(Keeper[T]).Keeps(o)
+		}
+	}
+	if _, ok := power[Router[T]](zero); ok {
+		t.ops.via = func(object cty.Value, here string, fellows []Fellow[cty.Value]) (Via, error) {
+			of := make([]Fellow[T], len(fellows))
+			for i, f := range fellows {
+				of[i] = Fellow[T]{Host: f.Host, Unseen: f.Unseen, Leaves: f.Leaves}
+				if f.Object != nil {
+					o := known(*f.Object)
+					of[i].Object = &o
+				}
+			}
+			return any(known(object)).(Router[T]).Via(here, of)
 		}
 	}
 	return t

@@ -28,6 +28,7 @@ type cluster struct {
 	lab      *lab.Lab
 	payload  *kube.Payload
 	machines []*lab.Machine
+	plane    *lab.Machine // of the control plane: the one that is asked
 	times
 }
 
@@ -44,7 +45,7 @@ func newCluster(t *testing.T, limit time.Duration) *cluster {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &cluster{t: t, ctx: ctx, lab: l, payload: p, machines: l.Machines()[:3]}
+	c := &cluster{t: t, ctx: ctx, lab: l, payload: p, machines: l.Machines()[:3], plane: l.Machines()[0]}
 	t.Cleanup(c.remove)
 	if err := p.Serve(ctx); err != nil {
 		t.Fatal(err)
@@ -124,7 +125,7 @@ func (c *cluster) podOn(node, field string) string {
 
 func (c *cluster) kubectl(args string) string {
 	c.t.Helper()
-	return c.ssh(c.machines[0], "", "KUBECONFIG=/etc/kubernetes/admin.conf kubectl "+args)
+	return c.ssh(c.plane, "", "KUBECONFIG=/etc/kubernetes/admin.conf kubectl "+args)
 }
 
 // ssh runs a command as root over a new connection and returns what it prints. Where it fails the test ends.

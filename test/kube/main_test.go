@@ -16,5 +16,8 @@ func TestMain(m *testing.M) {
 	if os.Getenv("KPLAN_KUBE") != "1" {
 		os.Exit(m.Run()) // which skips
 	}
+	if os.Getenv("KPLAN_LAB_MACHINES") == "" {
+		_ = os.Setenv("KPLAN_LAB_MACHINES", "4")
+	}
 	site.Main(m)
 }

@@ -95,7 +95,7 @@ func (s *spec) still() {
 	s.t.Helper()
 	s.empty()
 	s.Want(0, "drift")
-	if tokens := s.ssh(s.machines[0], "", "kubeadm token list"); tokens != "" {
+	if tokens := s.ssh(s.plane, "", "kubeadm token list"); tokens != "" {
 		s.t.Errorf("tokens are left:\n%s", tokens)
 	}
 }

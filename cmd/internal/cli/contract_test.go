@@ -213,7 +213,7 @@ func sample(t *testing.T) *plans.Plan {
 			{Addr: b, Action: plans.Create, After: object("/c"), Step: 3, Origin: plans.Created},
 		},
 		Steps: []plans.Step{
-			{ID: 1, Addr: a, Action: plans.Replace, Strict: true, Disrupts: []string{"x"}},
+			{ID: 1, Addr: a, Action: plans.Replace, Strict: true, Disrupts: []string{"x"}, Via: "join k"},
 			{ID: 3, Addr: b, Action: plans.Create, After: []plans.Node{2}, Condition: "c"},
 		},
 		Barriers: []plans.Barrier{{ID: 2, After: []plans.Node{1}}},

@@ -141,6 +141,9 @@ func notes(s plans.Step, c plans.Change) []string {
 	if c.Reason != "" {
 		out = append(out, c.Reason)
 	}
+	if s.Via != "" {
+		out = append(out, "via "+s.Via)
+	}
 	if c.Left != "" {
 		out = append(out, "what stood at its old identity stays: "+c.Left)
 	}

@@ -33,9 +33,11 @@ func on(hosts []string, resources ...[]string) (out []*dsl.Instance) {
 
 func none(addr.Instance) []string { return nil }
 
+func sideBySide(addr.Resource) bool { return false }
+
 func TestOrder(t *testing.T) {
 	insts := on([]string{"a", "b"}, []string{"c", "all b"}, []string{"b", "a"}, []string{"a"})
-	g, err := Build(insts, nil, none)
+	g, err := Build(insts, nil, none, sideBySide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -50,7 +52,7 @@ func TestOrder(t *testing.T) {
 			}
 		}
 	}
-	if again, _ := Build(insts, nil, none); !slices.Equal(again.Order, g.Order) {
+	if again, _ := Build(insts, nil, none, sideBySide); !slices.Equal(again.Order, g.Order) {
 		t.Errorf("two orders of one graph: %v and %v", g.Order, again.Order)
 	}
 }
@@ -61,7 +63,7 @@ func TestGroupsKeepEdgesFew(t *testing.T) {
 	for i := range 200 {
 		hosts = append(hosts, fmt.Sprint("h", i))
 	}
-	g, err := Build(on(hosts, []string{"a"}, []string{"b", "all a"}), nil, none)
+	g, err := Build(on(hosts, []string{"a"}, []string{"b", "all a"}), nil, none, sideBySide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +84,7 @@ func TestKeys(t *testing.T) {
 		{Addr: addr.Instance{Resource: res("b"), Host: "h"}, Needs: []dsl.Need{{Resource: res("a"), Key: &key, Host: "h"}}},
 		{Addr: addr.Instance{Resource: res("c"), Host: "h"}, Needs: []dsl.Need{{Resource: res("none"), Host: "h"}}},
 	}
-	g, err := Build(insts, nil, none)
+	g, err := Build(insts, nil, none, sideBySide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -105,7 +107,7 @@ func TestCycles(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			insts := on([]string{"h"}, tt.resources...)
-			_, err := Build(insts, nil, none)
+			_, err := Build(insts, nil, none, sideBySide)
 			var cycle *CycleError
 			if !errors.As(err, &cycle) {
 				t.Fatalf("error %v, want a cycle", err)
@@ -127,7 +129,7 @@ func TestCycles(t *testing.T) {
 // A cycle through groups names instances only.
 func TestCycleThroughAll(t *testing.T) {
 	insts := on([]string{"h", "i"}, []string{"a", "all b"}, []string{"b", "all a"})
-	_, err := Build(insts, nil, none)
+	_, err := Build(insts, nil, none, sideBySide)
 	var cycle *CycleError
 	if !errors.As(err, &cycle) || len(cycle.Edges) != 2 {
 		t.Fatalf("error %v", err)
@@ -148,7 +150,7 @@ func TestLeftovers(t *testing.T) {
 			return []string{"file.base@h"}
 		}
 		return nil
-	})
+	}, sideBySide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -176,7 +178,7 @@ func (g *Graph) comesBefore(a, b int) bool {
 // it; all else that stood on them comes before.
 func TestWatchedLeftovers(t *testing.T) {
 	insts, left := watching()
-	g, err := Build(insts, left, func(addr.Instance) []string { return []string{"file.a@h"} })
+	g, err := Build(insts, left, func(addr.Instance) []string { return []string{"file.a@h"} }, sideBySide)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -202,12 +204,41 @@ func TestWatchedLeftoversThatComeLater(t *testing.T) {
 			return []string{"file.top@h"}
 		}
 		return nil
-	})
+	}, sideBySide)
 	if err != nil {
 		t.Fatal(err)
 	}
 	d, a, top := 1, 3, 4
 	if !g.comesBefore(d, top) || !g.comesBefore(top, a) || len(g.Behind) != 0 || !slices.Equal(g.Watchers[a], []int{d}) {
 		t.Errorf("order %v, behind %v, watchers %v", g.Order, g.Behind, g.Watchers)
+	}
+}
+
+// What is single is done on one host after the other, then taken away from one
+// after the other, the last first.
+func TestOneByOne(t *testing.T) {
+	insts := on([]string{"h", "i", "j"}, []string{"a"}, []string{"b"})
+	left := []Leftover{
+		{Addr: addr.Instance{Resource: res("a"), Host: "x"}},
+		{Addr: addr.Instance{Resource: res("a"), Host: "y"}},
+		{Addr: addr.Instance{Resource: res("b"), Host: "y"}},
+	}
+	g, err := Build(insts, left, none, func(r addr.Resource) bool { return r.Name == "a" })
+	if err != nil {
+		t.Fatal(err)
+	}
+	var chain []int
+	for _, i := range g.Order {
+		if i < g.Instances && insts[i].Addr.Name == "a" || i == 6 || i == 7 {
+			if len(chain) > 0 && !slices.Equal(g.After[i], chain[len(chain)-1:]) {
+				t.Errorf("node %d waits for %v, not for %d alone", i, g.After[i], chain[len(chain)-1])
+			}
+			chain = append(chain, i)
+		} else if len(g.After[i]) > 0 {
+			t.Errorf("node %d waits for %v", i, g.After[i])
+		}
+	}
+	if want := []int{0, 1, 2, 7, 6}; !slices.Equal(chain, want) {
+		t.Errorf("one by one: %v, want %v", chain, want)
 	}
 }

@@ -20,6 +20,8 @@ type Cluster struct {
 	version int
 	down    bool
 	tokens  map[string]string // for joining, with their descriptions
+	etcd    []EtcdMember
+	members uint64 // so many there ever were
 }
 
 // ObjectID is which object it is.
@@ -48,8 +50,11 @@ func (m *Machine) found(nodes ...string) {
 	for _, name := range []string{"default", "kube-system"} {
 		c.set(objects.ID{APIVersion: "v1", Kind: "Namespace", Name: name}, map[string]any{}, nil)
 	}
-	for _, name := range nodes {
+	for i, name := range nodes {
 		c.join(name, m.facts.MachineID)
+		if i == 0 {
+			c.grow(name, name)
+		}
 	}
 	m.put(adminConf, "apiVersion: v1\nkind: Config\n")
 	m.cluster = c

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"crypto/x509"
 	"encoding/hex"
+	"encoding/json"
 	"encoding/pem"
 	"fmt"
 	"maps"
@@ -69,6 +70,10 @@ var kubeadmScripts = map[string]Command{
 	script.KubeadmJoined: kubeadmJoined,
 	script.KubeadmRejoin: kubeadmRejoin,
 	script.KubeadmReset:  kubeadmReset,
+
+	script.KubeadmBeginPlane:  kubeadmBeginPlane,
+	script.KubeadmJoinPlane:   kubeadmJoinPlane,
+	script.KubeadmJoinedPlane: kubeadmJoinedPlane,
 }
 
 const (
@@ -145,6 +150,9 @@ func kubeadmInit(c *Call) host.Output {
 		return *out
 	}
 	c.m.put(clusterCA, authority())
+	for _, key := range []string{"/pki/ca.key", "/pki/sa.pub", "/pki/sa.key", "/pki/front-proxy-ca.crt", "/pki/front-proxy-ca.key", "/pki/etcd/ca.crt", "/pki/etcd/ca.key"} {
+		c.m.put(kubeDir+key, "key of the cluster\n")
+	}
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put("/var/lib/etcd/member", "")
 	c.m.found(c.hostname())
@@ -197,6 +205,71 @@ func kubeadmJoin(c *Call) host.Output {
 	c.m.put(clusterCA, authority())
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
+	return host.Output{}
+}
+
+func kubeadmBeginPlane(c *Call) host.Output {
+	if out := c.begin(manifest("kube-apiserver"), adminConf, kubeDir+"/kubelet.conf", clusterCA, "/var/lib/etcd/member"); out != nil {
+		return *out
+	}
+	return host.Output{}
+}
+
+// kubeadmJoinPlane wants the keys that members share to be there.
+func kubeadmJoinPlane(c *Call) host.Output {
+	c.Change()
+	var config struct {
+		APIVersion, Kind string
+		Discovery        struct {
+			BootstrapToken struct {
+				APIServerEndpoint, Token string
+				CACertHashes             []string
+			}
+		}
+		NodeRegistration struct{ Name string }
+		ControlPlane     struct {
+			LocalAPIEndpoint struct{ AdvertiseAddress string }
+		}
+	}
+	if err := json.Unmarshal(c.Stdin, &config); err != nil || config.Kind != "JoinConfiguration" || c.m.plane == nil {
+		return fail(1, "couldn't validate the identity of the API Server")
+	}
+	plane, name, address := c.m.plane, config.NodeRegistration.Name, config.ControlPlane.LocalAPIEndpoint.AdvertiseAddress
+	plane.mu.Lock()
+	defer plane.mu.Unlock()
+	if _, ok := plane.cluster.tokens[config.Discovery.BootstrapToken.Token]; !ok {
+		return fail(1, "the token is not accepted")
+	}
+	if !slices.Contains(config.Discovery.BootstrapToken.CACertHashes, AuthorityHash) {
+		return fail(1, "cluster CA found in cluster-info ConfigMap is invalid: none of the public keys are pinned")
+	}
+	for _, key := range []string{"/pki/ca.key", "/pki/sa.key", "/pki/front-proxy-ca.key", "/pki/etcd/ca.key"} {
+		if !c.Exists(kubeDir + key) {
+			return fail(1, "failure loading key for CA: couldn't load the private key file "+kubeDir+key)
+		}
+	}
+	plane.cluster.join(name, c.m.facts.MachineID)
+	plane.cluster.grow(name, address)
+	c.m.cluster = plane.cluster
+	c.m.put(adminConf, "apiVersion: v1\nkind: Config\n")
+	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
+	c.m.put("/var/lib/etcd/member", "")
+	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
+	for _, pod := range staticPods {
+		if _, n, _ := plane.tree.find(manifest(pod), true); n != nil {
+			c.m.put(manifest(pod), string(n.content))
+		}
+	}
+	return host.Output{}
+}
+
+func kubeadmJoinedPlane(c *Call) host.Output {
+	c.Change()
+	all := []string{c.Argv[4], kubeletYAML}
+	for _, pod := range staticPods {
+		all = append(all, manifest(pod))
+	}
+	c.finish(all...)
 	return host.Output{}
 }
 

@@ -83,7 +83,13 @@ func kubectl(c *Call) host.Output {
 		c.Change()
 		known = func() host.Output { return cluster.patch(name, c.Stdin) }
 	default:
-		return c.Unknown()
+		pod, command, ok := inPod(words)
+		if ok && namespace == "kube-system" {
+			known = c.etcdctl(pod, command)
+		}
+		if known == nil {
+			return c.Unknown()
+		}
 	}
 	if cluster == nil {
 		return fail(127, "kubectl: not found")

@@ -10,11 +10,12 @@ import (
 	"github.com/kplan/kplan/modules/resource"
 )
 
-var manifest = resource.Define[Manifest]("manifest")
+var manifest = resource.Define[Manifest]("manifest", resource.Shared)
 
 // Manifest is objects of a Kubernetes cluster, as the YAML that describes them.
 //
-// It is on one machine of the control plane. Objects are applied by the server,
+// It is on one machine of the control plane; where that is another one now, the
+// objects stay as they are. Objects are applied by the server,
 // as the field manager kplan: what the content does not set stays with whoever
 // sets it, what it sets is taken over. Namespaces and definitions of custom
 // resources come first, wherever they stand. What was applied last is kept in
@@ -30,11 +31,11 @@ var manifest = resource.Define[Manifest]("manifest")
 //	  content = file("kube-flannel.yaml")
 //	}
 type Manifest struct {
-	Name    string `cty:"name" kplan:"id"`              // of the manifest, in its cluster
-	Content string `cty:"content" kplan:"required"`     // YAML, one or many documents
-	Prune   bool   `cty:"prune" kplan:"default=true"`   // delete objects that the content does not name any more
-	Wait    bool   `cty:"wait" kplan:"default=true"`    // until Deployments, DaemonSets and StatefulSets are rolled out and Namespaces active
-	InSync  bool   `cty:"in_sync" kplan:"default=true"` // the objects are as the content says; shown as false where one is not
+	Name    string `cty:"name" kplan:"id"`                  // of the manifest, in its cluster
+	Content string `cty:"content" kplan:"required"`         // YAML, one or many documents
+	Prune   bool   `cty:"prune" kplan:"asked,default=true"` // delete objects that the content does not name any more
+	Wait    bool   `cty:"wait" kplan:"default=true"`        // until Deployments, DaemonSets and StatefulSets are rolled out and Namespaces active
+	InSync  bool   `cty:"in_sync" kplan:"default=true"`     // the objects are as the content says; shown as false where one is not
 }
 
 var manifestName = regexp.MustCompile(`^[a-z0-9]([a-z0-9.-]{0,200}[a-z0-9])?$`)

@@ -10,7 +10,7 @@ import (
 	"github.com/kplan/kplan/modules/resource"
 )
 
-var node = resource.Define[Node]("node", resource.Merges)
+var node = resource.Define[Node]("node", resource.Merges, resource.Shared)
 
 // Node is the labels, annotations and taints of a node of a Kubernetes cluster.
 //

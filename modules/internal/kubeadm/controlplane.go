@@ -13,30 +13,37 @@ import (
 var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
 
 // KubeadmControlPlane is the control plane of a Kubernetes cluster: API server,
-// controller manager, scheduler and etcd, made by kubeadm.
+// controller manager, scheduler and etcd, made by kubeadm. It is on one host, or
+// on several, which are its members.
 //
-// kubeadm makes it of the configuration in a file of the machine, which is to be
-// there before, as are kubeadm, the kubelet and a container runtime. What was
-// cut off is resumed. etcd's data and certificates of another cluster are
-// never written over. No token is left behind: a worker's is made when it joins.
+// kubeadm makes it of the configuration in a file of each machine, which is to
+// be there before, as are kubeadm, the kubelet and a container runtime. The plan
+// says by which way a host becomes a member: where none has a control plane yet,
+// the first makes the cluster (via init), and the others join it one after the
+// other (via join HOST); where one has, a new host joins through it. A host that
+// is taken out of the resource leaves through one that stays, after those that
+// are new have joined. The members of etcd are counted before each of that: more
+// than half must answer. etcd's data and certificates of another cluster are
+// never written over. No token is left behind, nor a certificate key: the keys
+// that members share are read on one and written on the other.
 //
-// Where the configuration, a static pod or the kubelet's configuration is
-// changed afterwards, kubeadm writes all of them again. The version of a cluster
-// that is there cannot be changed so far, nor can there be more than one member.
-// Delete resets the machine: the cluster's data is gone then.
+// What was cut off is resumed. Where the configuration, a static pod or the
+// kubelet's configuration is changed afterwards, kubeadm writes all of them
+// again. The version of a cluster that is there cannot be changed so far. Delete
+// of the last member resets the machine: the cluster's data is gone then.
 //
 //	resource "kubeadm_control_plane" "main" {
-//	  on       = host.k8s-node1
+//	  on       = role.control-plane
 //	  config   = file.kubeadm.path
 //	  version  = "1.34.4"
-//	  members  = [host.k8s-node1]
-//	  endpoint = "10.0.2.15:6443"
+//	  members  = role.control-plane
+//	  endpoint = "k8s.example.com:6443"
 //	}
 type KubeadmControlPlane struct {
-	Config   string   `cty:"config" kplan:"required"`         // file with kubeadm's configuration
+	Config   string   `cty:"config" kplan:"required,asked"`   // file with kubeadm's configuration; it says the node's name and localAPIEndpoint.advertiseAddress
 	Version  string   `cty:"version" kplan:"required"`        // of Kubernetes, in full: 1.34.4
-	Members  []Member `cty:"members" kplan:"required"`        // the hosts of the control plane
-	Endpoint string   `cty:"endpoint" kplan:"required"`       // ADDRESS:PORT at which the API is reached
+	Members  []Member `cty:"members" kplan:"required,asked"`  // the hosts of the control plane
+	Endpoint string   `cty:"endpoint" kplan:"required,asked"` // ADDRESS:PORT at which the API is reached: of a balancer, where there are several members
 	Intact   bool     `cty:"intact" kplan:"default=true"`     // as kubeadm made it; true writes again what was changed
 	CAHash   *string  `cty:"ca_hash" kplan:"computed,stable"` // of the cluster's authority, as kubeadm join pins it
 }
@@ -60,8 +67,8 @@ func (c KubeadmControlPlane) Validate(unknown func(string) bool) error {
 		return &resource.FieldError{Field: "version", Msg: fmt.Sprintf("%q is no version of Kubernetes. Write it in full, such as \"1.34.4\".", c.Version)}
 	case !unknown("endpoint") && !endpointForm.MatchString(c.Endpoint):
 		return &resource.FieldError{Field: "endpoint", Msg: fmt.Sprintf("%q is no endpoint. Write ADDRESS:PORT, such as \"10.0.2.15:6443\".", c.Endpoint)}
-	case !unknown("members") && len(c.Members) != 1:
-		return &resource.FieldError{Field: "members", Msg: fmt.Sprintf("A control plane has one member so far, not %d. Name one host.", len(c.Members))}
+	case !unknown("members") && len(c.Members) == 0:
+		return &resource.FieldError{Field: "members", Msg: "A control plane has at least one member. Name its hosts."}
 	case !unknown("intact") && !c.Intact:
 		return &resource.FieldError{Field: "intact", Msg: "It is never wanted that somebody changes what kubeadm made. Leave intact out."}
 	}
@@ -111,8 +118,12 @@ func (c KubeadmControlPlane) Refuses(prior *KubeadmControlPlane) string {
 	return ""
 }
 
-// Apply makes one call.
+// Apply makes one call, and where the machine joins a few more, on the member too.
 func (c KubeadmControlPlane) Apply(ctx context.Context, h host.Host, prior *KubeadmControlPlane) error {
+	via := resource.ViaOf(ctx)
+	if prior == nil && via.How == viaJoin {
+		return c.join(ctx, h, via.Host)
+	}
 	if prior == nil {
 		return detached(ctx, h, "make the control plane", script.KubeadmInit, nil, c.Config)
 	}
@@ -121,5 +132,10 @@ func (c KubeadmControlPlane) Apply(ctx context.Context, h host.Host, prior *Kube
 
 // Delete implements resource.Deleter.
 func (c KubeadmControlPlane) Delete(ctx context.Context, h host.Host) error {
+	if through := resource.ViaOf(ctx).Host; through != "" {
+		if err := leave(ctx, h, through); err != nil {
+			return err
+		}
+	}
 	return detached(ctx, h, "reset the machine", script.KubeadmReset, nil)
 }

@@ -91,6 +91,27 @@ func Parse(text string) ([]Object, error) {
 	return all, nil
 }
 
+// Documents are those of a text that have content, as JSON: of a configuration,
+// whose documents need no name.
+func Documents(text string) ([][]byte, error) {
+	var all [][]byte
+	for i, doc := range split(text) {
+		if empty(doc) {
+			continue
+		}
+		v, err := decode(doc)
+		if err != nil {
+			return nil, fmt.Errorf("document %d %w", i+1, err)
+		}
+		data, err := ctyjson.Marshal(v, v.Type())
+		if err != nil {
+			return nil, fmt.Errorf("document %d is no JSON: %w", i+1, err)
+		}
+		all = append(all, data)
+	}
+	return all, nil
+}
+
 var separator = regexp.MustCompile(`(?m)^---[ \t\r]*(#.*)?$`)
 
 // split takes the documents apart where kubectl does: at lines of three dashes.
@@ -105,13 +126,21 @@ func empty(doc string) bool {
 	return true
 }
 
-func parse(doc string) (Object, error) {
+func decode(doc string) (cty.Value, error) {
 	if deep(doc) {
-		return Object{}, fmt.Errorf("is nested too deep. An object has at most %d levels", maxLevels)
+		return cty.NilVal, fmt.Errorf("is nested too deep. It has at most %d levels", maxLevels)
 	}
 	v, err := yaml.Unmarshal([]byte(doc), cty.DynamicPseudoType)
 	if err != nil {
-		return Object{}, fmt.Errorf("is no YAML: %w", err)
+		return cty.NilVal, fmt.Errorf("is no YAML: %w", err)
+	}
+	return v, nil
+}
+
+func parse(doc string) (Object, error) {
+	v, err := decode(doc)
+	if err != nil {
+		return Object{}, err
 	}
 	o := Object{Text: strings.Trim(doc, "\n") + "\n", body: v}
 	metadata := field(v, "metadata")

@@ -40,13 +40,26 @@ finish() {
 
 manifests() { printf '/etc/kubernetes/manifests/%s.yaml ' kube-apiserver kube-controller-manager kube-scheduler etcd; }
 
+# here: kubectl with the API server of this machine, whatever stands before it;
+# its certificate is always of the name kubernetes, too.
+here() {
+	kubectl --tls-server-name=kubernetes --server="https://127.0.0.1:$(sed -n 's/.*--secure-port=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)" "$@"
+}
+
 # answers: waits until the API server of this machine says that it is ready.
 answers() {
 	tries=0
-	until kubectl get --raw /readyz >/dev/null 2>&1; do
+	until here get --raw /readyz >/dev/null 2>&1; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 240 ] || { kubectl get --raw /readyz; exit 1; }
+		[ "$tries" -lt 240 ] || { here get --raw /readyz; exit 1; }
 		sleep 1
+	done
+}
+
+# same FILE...: whether they are as their digests say.
+same() {
+	for f; do
+		grep -F "  $f" "$sums" | sha256sum -c >/dev/null 2>&1 || return 1
 	done
 }
 `
@@ -71,9 +84,12 @@ finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 `
 
 // KubeadmRepair writes again what kubeadm made of the configuration in the file
-// that is its argument, and waits until the API server answers.
+// that is its argument, and waits until the API server answers. What etcd is
+// started with is written again only where it has to be: of one that has joined,
+// kubeadm would write it as of the first, which etcd heeds no more but restarts
+// for.
 const KubeadmRepair = kubeadmFiles + `
-kubeadm init phase etcd local --config "$1" </dev/null
+same /etc/kubernetes/manifests/etcd.yaml "$1" || kubeadm init phase etcd local --config "$1" </dev/null
 kubeadm init phase control-plane all --config "$1" </dev/null
 kubeadm init phase kubelet-start --config "$1" </dev/null
 answers
@@ -103,6 +119,42 @@ fi
 // KubeadmJoined ends a join, whose token is gone.
 const KubeadmJoined = kubeadmFiles + `
 finish /var/lib/kubelet/config.yaml
+`
+
+// KubeadmBeginPlane begins the join of a member of the control plane, whose keys
+// are written next.
+const KubeadmBeginPlane = kubeadmFiles + `
+begin $(manifests) /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member || :
+`
+
+// KubeadmJoinPlane makes the machine a member of the control plane, from the
+// configuration on its standard input. Its argument is the node's name. All that
+// kubeadm does can be done again, but that it does not take a node of this name
+// that is there already.
+const KubeadmJoinPlane = kubeadmFiles + `
+umask 077
+config=$(mktemp -p /run/kplan)
+trap 'rm -f "$config"' EXIT
+cat >"$config"
+umask 022
+again=Port-6443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380,DirAvailable--var-lib-etcd
+again=$again,FileAvailable--etc-kubernetes-kubelet.conf,FileAvailable--etc-kubernetes-bootstrap-kubelet.conf
+for m in $(manifests); do again=$again,FileAvailable--etc-kubernetes-manifests-${m##*/}; done
+begun=
+for f in $(manifests) /etc/kubernetes/kubelet.conf; do
+	[ ! -e "$f" ] || begun=--ignore-preflight-errors=$again
+done
+there=
+if [ -e /etc/kubernetes/kubelet.conf ] && kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node "$1" >/dev/null 2>&1; then
+	there=--skip-phases=kubelet-start
+fi
+kubeadm join --config "$config" $begun $there </dev/null
+`
+
+// KubeadmJoinedPlane ends the join of a member, whose token is gone. Its argument
+// is the file with kubeadm's configuration.
+const KubeadmJoinedPlane = kubeadmFiles + `
+finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 `
 
 // KubeadmRejoin writes the configuration of a worker's kubelet again, as the

@@ -47,7 +47,7 @@ resource "kubeadm_control_plane" "main" {
 
 resource "manifest" "flannel" {
   count      = var.network == "flannel" ? 1 : 0
-  on         = var.control_plane
+  on         = var.control_plane[0]
   name       = "flannel"
   content    = replace(file("kube-flannel.yaml"), "10.244.0.0/16", var.pod_cidr)
   wait       = false # its pods wait for the nodes
@@ -65,5 +65,5 @@ output "endpoint" {
 }
 
 output "ca_hash" {
-  value = kubeadm_control_plane.main.ca_hash
+  value = [for p in all.kubeadm_control_plane.main : p.ca_hash][0]
 }

@@ -1,4 +1,5 @@
-# A Kubernetes cluster made by kubeadm: one control plane, and workers.
+# A Kubernetes cluster made by kubeadm: a control plane of one or more hosts, and
+# workers.
 
 variable "kubernetes_version" {
   description = "The version of Kubernetes, in full."
@@ -10,11 +11,11 @@ variable "kubernetes_version" {
 }
 
 variable "control_plane" {
-  description = "The host of the control plane."
+  description = "The hosts of the control plane."
   type        = list(host)
   validation {
-    condition     = length(var.control_plane) == 1
-    error_message = "The control plane is one host so far."
+    condition     = length(var.control_plane) > 0
+    error_message = "A control plane has at least one host."
   }
 }
 
@@ -26,6 +27,12 @@ variable "workers" {
     condition     = length(setintersection([for h in var.workers : h.name], [for h in var.control_plane : h.name])) == 0
     error_message = "A host is of the control plane or a worker, not both."
   }
+}
+
+variable "allow_even_control_planes" {
+  description = "Take an even number of control planes, as while one is being replaced."
+  type        = bool
+  default     = false
 }
 
 variable "endpoint" {

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/dsl/addr"
+	"github.com/kplan/kplan/modules/resource"
+	"github.com/kplan/kplan/plans"
+)
+
+// The objects of some types are members of one thing, and how the step of one
+// goes about it depends on which others there are. The plan decides that, from
+// what it read of all of them, and says it.
+
+// oneByOne reports whether the hosts of a resource come one after the other.
+func (d *derivation) oneByOne(r addr.Resource) bool {
+	t := d.typeOf(r)
+	return t != nil && t.Routed()
+}
+
+// route finds how the step of node i goes about its change. It reports whether
+// there is a way; where there is none, it has said so or withheld the node.
+func (d *derivation) route(i int, c *plans.Change) bool {
+	t := d.nodes[i].typ
+	if !t.Routed() {
+		return true
+	}
+	object := c.Before.Value
+	if i < d.graph.Instances {
+		object = d.nodes[i].plain
+	}
+	via, err := t.Via(object, c.Addr.Host, d.fellows(i, c))
+	var unseen *resource.UnseenError
+	switch {
+	case errors.As(err, &unseen):
+		d.nodes[i].withheld = fmt.Sprintf("it depends on what stands on host %s, and %s", unseen.Host, unseen.Reason)
+	case err != nil:
+		d.disagree(i, err)
+	default:
+		d.nodes[i].via = via
+	}
+	return err == nil
+}
+
+// disagree says once what is wrong between the members of one thing.
+func (d *derivation) disagree(i int, err error) {
+	p := problem{summary: "Hosts do not go together", detail: sentence(err.Error()), at: blame(d.inst(i), err)}.diag()
+	for _, said := range d.diags {
+		if said.Summary == p.Summary && said.Detail == p.Detail {
+			return
+		}
+	}
+	d.diags = append(d.diags, p)
+}
+
+// fellows are what was read of the resource of node i on all its hosts, in the
+// order of their steps. What is to be made has none yet.
+func (d *derivation) fellows(i int, c *plans.Change) []resource.Fellow[cty.Value] {
+	a := d.addr(i)
+	nodes := slices.Clone(d.match(dsl.Need{Resource: a.Resource, Key: &a.Key}))
+	for k, l := range slices.Backward(d.left) {
+		if l.Addr.Resource == a.Resource && l.Addr.Key == a.Key {
+			nodes = append(nodes, len(d.insts)+k)
+		}
+	}
+	var out []resource.Fellow[cty.Value]
+	for _, j := range nodes {
+		r := d.nodes[j].reading()
+		f := resource.Fellow[cty.Value]{Host: d.addr(j).Host, Unseen: d.nodes[j].withheld}
+		if toBeMade := j == i && (c.Action == plans.Create || c.Action == plans.Replace); r.before.Exists() && !toBeMade {
+			f.Object = &r.before.Value
+		}
+		if r.err != nil {
+			f.Unseen = "it could not be read"
+		}
+		if j >= d.graph.Instances {
+			rec, _ := d.recorded(j)
+			f.Leaves = rec.Origin == string(plans.Created) && !rec.KeepOnDestroy
+		}
+		out = append(out, f)
+	}
+	return out
+}

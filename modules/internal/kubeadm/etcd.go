@@ -1,0 +1,153 @@
+package kubeadm
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/kplan/kplan/modules/host"
+)
+
+// etcd is the members of a cluster's etcd, as one of them sees it.
+type etcd struct {
+	at      string // the node whose etcd was asked
+	members []etcdMember
+	answers map[string]bool // by client URL
+}
+
+// etcdMember is one of them, in the words of etcdctl member list.
+type etcdMember struct {
+	ID         uint64   `json:"ID"`
+	Name       string   `json:"name"` // "" where it has not started yet
+	PeerURLs   []string `json:"peerURLs"`
+	ClientURLs []string `json:"clientURLs"`
+	Learner    bool     `json:"isLearner"`
+}
+
+// etcdctl asks the etcd of the node called at, in its pod, as kubeadm's own
+// health check does.
+func etcdctl(at string, args ...string) []string {
+	const pki = "/etc/kubernetes/pki/etcd/"
+	in := kubectl("-n", "kube-system", "exec", "etcd-"+at, "--", "etcdctl", "--endpoints=https://127.0.0.1:2379",
+		"--cacert="+pki+"ca.crt", "--cert="+pki+"healthcheck-client.crt", "--key="+pki+"healthcheck-client.key").Argv
+	return append(in, args...)
+}
+
+// lookAtEtcd makes two calls.
+func lookAtEtcd(ctx context.Context, plane host.Host) (etcd, error) {
+	found, err := host.Read(ctx, plane, hostNameNow)
+	if err != nil {
+		return etcd{}, err
+	}
+	e := etcd{at: text(found[0]), answers: map[string]bool{}}
+	res, err := plane.Do(ctx,
+		host.Query{Argv: etcdctl(e.at, "member", "list", "-w", "json")},
+		host.Query{Argv: etcdctl(e.at, "endpoint", "health", "--cluster", "-w", "json"), AnyExit: true},
+	)
+	if err != nil {
+		return e, fmt.Errorf("cannot ask etcd for its members: %w", err)
+	}
+	var list struct {
+		Members []etcdMember `json:"members"`
+	}
+	if err := json.Unmarshal(res[0].Output.Stdout, &list); err != nil || len(list.Members) == 0 {
+		return e, fmt.Errorf("etcd on node %s does not say who its members are", e.at)
+	}
+	e.members = list.Members
+	var health []struct {
+		Endpoint string `json:"endpoint"`
+		Health   bool   `json:"health"`
+	}
+	_ = json.Unmarshal(res[1].Output.Stdout, &health) // none answers, where it says nothing
+	for _, h := range health {
+		e.answers[h.Endpoint] = h.Health
+	}
+	return e, nil
+}
+
+// up reports whether a member votes and answers.
+func (e etcd) up(m etcdMember) bool {
+	return !m.Learner && slices.ContainsFunc(m.ClientURLs, func(url string) bool { return e.answers[url] })
+}
+
+// quorum fails unless more than half of members answer.
+func (e etcd) quorum(members []etcdMember, doing string) error {
+	up := 0
+	for _, m := range members {
+		if e.up(m) {
+			up++
+		}
+	}
+	if need := len(members)/2 + 1; up < need {
+		return fmt.Errorf("etcd would be at risk: of %s %d answer, and %d have to before %s. Bring the others back first",
+			counted(len(members)), up, need, doing)
+	}
+	return nil
+}
+
+func counted(members int) string {
+	if members == 1 {
+		return "its one member"
+	}
+	return fmt.Sprintf("its %d members", members)
+}
+
+// without fails where the others could not go on without the member of the node
+// called name.
+func (e etcd) without(name string) error {
+	others := slices.DeleteFunc(slices.Clone(e.members), func(m etcdMember) bool { return m.Name == name })
+	return e.quorum(others, name+" leaves")
+}
+
+// remove takes the member of the node called name out; it may be gone already.
+func (e etcd) remove(ctx context.Context, plane host.Host, name string) error {
+	for _, m := range e.members {
+		if m.Name == name {
+			return e.removeMember(ctx, plane, m)
+		}
+	}
+	return nil
+}
+
+func (e etcd) removeMember(ctx context.Context, plane host.Host, m etcdMember) error {
+	_, err := plane.Do(ctx, host.Run{Argv: etcdctl(e.at, "member", "remove", strconv.FormatUint(m.ID, 16))})
+	return err
+}
+
+// makeRoom fails where etcd could not take another member. One that never
+// started and has the machine's address is what a join that was cut off left:
+// it is taken out.
+func makeRoom(ctx context.Context, plane host.Host, init initConfig) error {
+	e, err := lookAtEtcd(ctx, plane)
+	if err != nil {
+		return err
+	}
+	others := e.members[:0:0]
+	for _, m := range e.members {
+		switch here := slices.ContainsFunc(m.PeerURLs, func(url string) bool { return strings.HasPrefix(url, "https://"+hostPort(init.address)) }); {
+		case here && m.Name == "":
+			if err := e.removeMember(ctx, plane, m); err != nil {
+				return err
+			}
+		case here: // the join came as far as that
+		case m.Name == "":
+			return fmt.Errorf("another machine (%s) is joining etcd, or began to and did not end. Let it end, or take it out with `etcdctl member remove %x`", strings.Join(m.PeerURLs, ", "), m.ID)
+		case m.Name == init.name:
+			return fmt.Errorf("etcd has a member %s at another address (%s). Take it out with `etcdctl member remove %x` if that machine is gone", m.Name, strings.Join(m.PeerURLs, ", "), m.ID)
+		default:
+			others = append(others, m)
+		}
+	}
+	return e.quorum(others, init.name+" joins")
+}
+
+// hostPort is the begin of a URL's host and port, as etcd writes the address.
+func hostPort(address string) string {
+	if strings.Contains(address, ":") {
+		return "[" + address + "]:"
+	}
+	return address + ":"
+}

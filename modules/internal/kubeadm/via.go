@@ -1,0 +1,96 @@
+package kubeadm
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/kplan/kplan/modules/resource"
+)
+
+// The ways in which a machine becomes a member of a control plane, and stops
+// being one.
+const (
+	viaInit  = "init"  // it makes the cluster
+	viaJoin  = "join"  // through a member
+	viaLeave = "leave" // through a member that stays
+	viaReset = "reset" // the last one: the cluster ends
+)
+
+type fellow = resource.Fellow[KubeadmControlPlane]
+
+// Via implements resource.Router.
+func (c KubeadmControlPlane) Via(here string, fellows []fellow) (resource.Via, error) {
+	if err := oneCluster(fellows); err != nil {
+		return resource.Via{}, err
+	}
+	self := slices.IndexFunc(fellows, func(f fellow) bool { return f.Host == here })
+	switch {
+	case fellows[self].Leaves:
+		return leaves(fellows, self)
+	case !slices.ContainsFunc(c.Members, func(m Member) bool { return m.Name == here }):
+		return resource.Via{}, &resource.FieldError{Field: "members", Msg: fmt.Sprintf("Host %s, which the resource is on, is not among them. Write the same list as for on.", here)}
+	case fellows[self].Object == nil:
+		return enters(fellows, self)
+	}
+	return resource.Via{}, nil
+}
+
+// enters is how a machine becomes a member: through one that is there, and where
+// every other host was seen to have none, through the first, which makes the
+// cluster.
+func enters(fellows []fellow, self int) (resource.Via, error) {
+	for _, f := range fellows {
+		if f.Object != nil && f.Unseen == "" {
+			return resource.Via{How: viaJoin, Host: f.Host}, nil
+		}
+	}
+	if err := unseen(fellows); err != nil || self == 0 {
+		return resource.Via{How: viaInit}, err
+	}
+	return resource.Via{How: viaJoin, Host: fellows[0].Host}, nil
+}
+
+// leaves is how a machine stops being a member: through one that stays, also one
+// that is made before, or through the last one that leaves.
+func leaves(fellows []fellow, self int) (resource.Via, error) {
+	made := ""
+	for i, f := range fellows {
+		switch {
+		case f.Unseen != "":
+		case !f.Leaves && f.Object != nil:
+			return resource.Via{How: viaLeave, Host: f.Host}, nil
+		case !f.Leaves && made == "", f.Leaves && f.Object != nil && i > self:
+			made = f.Host
+		}
+	}
+	if made != "" {
+		return resource.Via{How: viaLeave, Host: made}, nil
+	}
+	return resource.Via{How: viaReset}, unseen(fellows)
+}
+
+// unseen is the error of a host that was not read; nil where all were.
+func unseen(fellows []fellow) error {
+	for _, f := range fellows {
+		if f.Unseen != "" {
+			return &resource.UnseenError{Host: f.Host, Reason: f.Unseen}
+		}
+	}
+	return nil
+}
+
+// oneCluster fails where the machines are of several clusters.
+func oneCluster(fellows []fellow) error {
+	var first fellow
+	for _, f := range fellows {
+		switch {
+		case f.Object == nil || f.Object.CAHash == nil:
+		case first.Object == nil:
+			first = f
+		case *first.Object.CAHash != *f.Object.CAHash:
+			return fmt.Errorf("host %s is of one cluster (%s) and host %s of another (%s). A control plane is of one: take one of them out with `kubeadm reset` on the machine, or put it into a resource of its own",
+				first.Host, *first.Object.CAHash, f.Host, *f.Object.CAHash)
+		}
+	}
+	return nil
+}
