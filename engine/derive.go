@@ -38,10 +38,11 @@ type derivation struct {
 
 	byResource map[needKey][]int // instances; filled by match
 	hider      *hider
-	owners     map[claim]int  // what each instance claims
-	created    map[claim]bool // what leftovers claim that kplan created; filled by inherited
-	chosen     []bool         // by node, where targets or excludes limit the plan
-	met        *fleet         // the machines that were looked at; nil offline and for a saved plan
+	owners     map[claim]int          // what each instance claims
+	created    map[claim]bool         // what leftovers claim that kplan created; filled by inherited
+	chosen     []bool                 // by node, where targets or excludes limit the plan
+	met        *fleet                 // the machines that were looked at; nil offline and for a saved plan
+	reachable  func(host string) bool // when the plan was made; nil offline
 }
 
 // node is one instance or leftover, filled phase by phase.

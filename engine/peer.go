@@ -30,16 +30,26 @@ func (d *derivation) actsOn(i int) []string {
 	}
 	var names []string
 	if c.Action != plans.Delete {
-		names = append(names, t.Peers(d.nodes[i].plain)...)
+		names = append(names, d.oneOf(t.Peers(d.nodes[i].plain))...)
 	}
 	if c.Action == plans.Delete || c.Action == plans.Replace {
-		names = append(names, t.Peers(c.Before.Value)...)
+		names = append(names, d.oneOf(t.Peers(c.Before.Value))...)
 	}
 	if via := d.nodes[i].via.Host; via != "" {
 		names = append(names, via)
 	}
 	slices.Sort(names)
 	return slices.Compact(names)
+}
+
+// oneOf is the first of names that can be reached, or else the first.
+func (d *derivation) oneOf(names []string) []string {
+	for i, name := range names {
+		if d.reachable == nil || d.reachable(name) {
+			return names[i : i+1]
+		}
+	}
+	return names[:min(len(names), 1)]
 }
 
 // peerless says of node i, which was decided, why its step cannot act on another

@@ -27,7 +27,7 @@ type guest struct {
 
 const passFile = "/etc/pass"
 
-func (g guest) Peers() []string { return []string{g.Of} }
+func (g guest) Peers() []string { return strings.Split(g.Of, " or ") }
 
 func (g guest) Read(ctx context.Context, h host.Host) (*guest, error) {
 	f, err := host.Read(ctx, h, passFile)
@@ -39,7 +39,7 @@ func (g guest) Read(ctx context.Context, h host.Host) (*guest, error) {
 }
 
 func (g guest) Apply(ctx context.Context, h host.Host, _ *guest) error {
-	there, err := host.Peer(ctx, g.Of)
+	there, err := host.Peer(ctx, g.Peers()...)
 	if err != nil {
 		return err
 	}
@@ -58,7 +58,7 @@ func (g guest) Apply(ctx context.Context, h host.Host, _ *guest) error {
 }
 
 func (g guest) Delete(ctx context.Context, h host.Host) error {
-	there, err := host.Peer(ctx, g.Of)
+	there, err := host.Peer(ctx, g.Peers()...)
 	if err != nil {
 		return err
 	}
@@ -137,6 +137,28 @@ func TestTheOwnMachineIsLost(t *testing.T) {
 		}
 		w.wantSteps()
 	}
+}
+
+// Where one of several machines will do, it is the first that can be reached.
+func TestOneOfSeveralMachinesIsDown(t *testing.T) {
+	w := newWorld(t, "a", "b", "c")
+	w.types = modules.NewCatalog(append(modules.All(), resource.Define[guest]("guest"))...)
+	for _, m := range w.machines {
+		m.Script("make-it", func(*hosttest.Call) host.Output { return host.Output{} })
+	}
+	w.spec(guestOf("a or c"))
+	w.down["a"] = true
+	p, in := w.planWith(func(*engine.PlanInput) {})
+	if s := p.Plan.Steps(); len(s) != 1 || !slices.Equal(s[0].Peers, []string{"c"}) {
+		t.Fatalf("steps: %+v", s)
+	}
+	w.down["a"] = false
+	r, diags := w.run(w.derive(in, p.Plan)) // what the plan says counts, whoever can be reached by now
+	w.noErrors(diags)
+	if r.Counts[event.Done] != 1 || w.machines["a"].File("/etc/guests") != nil || w.machines["c"].File("/etc/guests") == nil {
+		t.Errorf("counts %v", r.Counts)
+	}
+	w.wantSteps()
 }
 
 // A replacement acts on the machine that it leaves and on the one that it comes

@@ -120,6 +120,7 @@ func recordedHost(name string, rec state.Host) *dsl.Host {
 // not be reached.
 func (d *derivation) meet(ctx context.Context, f *fleet) (warnings []string, diags hcl.Diagnostics) {
 	d.met = f
+	d.reachable = func(name string) bool { m := f.members[name]; return m != nil && m.err == nil }
 	byID := map[string]*dsl.Host{}
 	for _, name := range f.order {
 		m := f.members[name]

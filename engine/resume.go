@@ -21,6 +21,7 @@ func (e *Engine) derive(in PlanInput, saved *plans.Plan) (*Planned, hcl.Diagnost
 		return nil, diags
 	}
 	d.base = saved.Base()
+	d.reachable = func(name string) bool { h, ok := saved.Host(name); return ok && h.Reachable }
 	for _, h := range saved.Hosts() {
 		if h.Facts != nil {
 			d.facts[h.Name] = factsValue(*h.Facts)

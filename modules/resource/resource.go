@@ -80,8 +80,9 @@ type (
 	Semaphorer interface {
 		Semaphores() []string
 	}
-	// Peerer names the other hosts on whose machines Apply and Delete act too,
-	// by host.Peer: a worker joins by a token that a control plane mints.
+	// Peerer names other hosts on one of whose machines Apply and Delete act too,
+	// by host.Peer: a worker joins by a token that one of the control planes
+	// mints. It is the first that can be reached when the plan is made.
 	Peerer interface {
 		Peers() []string
 	}

@@ -64,8 +64,8 @@ func (t *Type) Refresh(ctx context.Context, h host.Host, want cty.Value) error {
 // type holds.
 func (t *Type) Semaphores() []string { return t.ops.semaphores }
 
-// Peers are the other hosts on whose machines making or deleting the object
-// acts too.
+// Peers are the other hosts on one of whose machines making or deleting the
+// object acts too.
 func (t *Type) Peers(object cty.Value) []string {
 	if t.ops.peers == nil {
 		return nil

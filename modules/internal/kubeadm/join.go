@@ -28,9 +28,9 @@ var join = resource.Define[KubeadmJoin]("kubeadm_join")
 //	  cluster = all.kubeadm_control_plane.main
 //	}
 type KubeadmJoin struct {
-	Cluster map[string]Cluster `cty:"cluster" kplan:"required"`     // the control plane, by host: all.kubeadm_control_plane.main
-	Intact  bool               `cty:"intact" kplan:"default=true"`  // as kubeadm made it; true writes again what was changed
-	Node    *string            `cty:"node" kplan:"computed,stable"` // its name in the cluster
+	Cluster map[string]Cluster `cty:"cluster" kplan:"required,asked"` // the control plane, by host: all.kubeadm_control_plane.main
+	Intact  bool               `cty:"intact" kplan:"default=true"`    // as kubeadm made it; true writes again what was changed
+	Node    *string            `cty:"node" kplan:"computed,stable"`   // its name in the cluster
 }
 
 // Validate implements resource.Validator.
@@ -55,11 +55,8 @@ func (j KubeadmJoin) Disrupts(prior *KubeadmJoin) []string {
 	return []string{"restarts the kubelet"}
 }
 
-// Peers implements resource.Peerer: one host of the control plane.
-func (j KubeadmJoin) Peers() []string {
-	names := slices.Sorted(maps.Keys(j.Cluster))
-	return names[:min(len(names), 1)]
-}
+// Peers implements resource.Peerer: the hosts of the control plane.
+func (j KubeadmJoin) Peers() []string { return slices.Sorted(maps.Keys(j.Cluster)) }
 
 // Read makes one call. The machine is of the cluster whose authority it has.
 func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error) {
@@ -105,12 +102,12 @@ func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin)
 	if prior != nil {
 		return detached(ctx, h, "write the kubelet's configuration again", script.KubeadmRejoin, nil)
 	}
-	at := j.Peers()[0]
-	cluster := j.Cluster[at]
+	planes := j.Peers()
+	cluster := j.Cluster[planes[0]]
 	if cluster.Endpoint == nil || cluster.CAHash == nil {
-		return fmt.Errorf("nothing is known of the control plane on host %s", at)
+		return fmt.Errorf("nothing is known of the control plane on host %s", planes[0])
 	}
-	plane, err := host.Peer(ctx, at)
+	plane, err := host.Peer(ctx, planes...)
 	if err != nil {
 		return err
 	}
@@ -138,7 +135,7 @@ func (j KubeadmJoin) Delete(ctx context.Context, h host.Host) error {
 	if err != nil {
 		return err
 	}
-	plane, err := host.Peer(ctx, j.Peers()[0])
+	plane, err := host.Peer(ctx, j.Peers()...)
 	if err != nil {
 		return err
 	}
