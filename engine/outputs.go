@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/kplan/kplan/dsl"
@@ -69,6 +70,27 @@ func (d *derivation) plannedOutputs() []plannedOutput {
 		planned[k] = plannedOutput{o, wanted[o.Name] && !o.Value.IsWhollyKnown()}
 	}
 	return planned
+}
+
+// expected tells which check blocks will not hold once the plan is applied, as
+// far as that is known already.
+func (d *derivation) expected() hcl.Diagnostics {
+	return d.failing(scope{d, d.without(d.values, d.leavesAlone), true})
+}
+
+// failing tells which check blocks do not hold at sc, which is nobody else's.
+func (d *derivation) failing(sc scope) (warnings hcl.Diagnostics) {
+	if d.in.Mode == plans.Destroy {
+		return nil
+	}
+	checks, diags := d.in.Spec.Checks(sc)
+	for _, c := range checks {
+		for _, f := range c.Failures {
+			at := f.Range
+			warnings = append(warnings, problem{summary: "Check does not hold: " + c.Name, detail: f.Message, at: &at, warning: true}.diag())
+		}
+	}
+	return append(warnings, diags...)
 }
 
 // results are the values of all nodes as this run leaves them.
