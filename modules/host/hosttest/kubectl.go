@@ -25,7 +25,7 @@ func kubectl(c *Call) host.Output {
 		return c.Unknown()
 	}
 	args = args[2:]
-	if args[0] == "--request-timeout=20s" {
+	if args[0] == "--request-timeout=20s" || args[0] == "--request-timeout=5s" {
 		args = args[1:]
 	}
 	namespace := ""
@@ -83,7 +83,9 @@ func kubectl(c *Call) host.Output {
 		c.Change()
 		known = func() host.Output { return cluster.patch(name, c.Stdin) }
 	default:
-		return c.Unknown()
+		if known = c.health(words); known == nil {
+			return c.Unknown()
+		}
 	}
 	if cluster == nil {
 		return fail(127, "kubectl: not found")
