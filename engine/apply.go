@@ -349,7 +349,7 @@ func (r *run) end(ctx context.Context) {
 		outs, diags = r.in.Spec.Outputs(scope{r.derivation, r.results(), false})
 		r.diags = append(r.diags, diags...)
 	}
-	r.diags = append(r.diags, r.failing(scope{r.derivation, r.results(), false})...)
+	r.diags = append(r.diags, r.failing(scope{r.derivation, r.standing(), false})...)
 	recorded := map[string]ctyjson.SimpleJSONValue{}
 	for _, o := range outs {
 		switch before, ok := r.now.Outputs[o.Name]; {

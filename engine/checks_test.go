@@ -1,11 +1,13 @@
 package engine_test
 
 import (
+	"io/fs"
 	"slices"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
 
+	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/plans"
 )
 
@@ -84,4 +86,45 @@ func TestChecks(t *testing.T) {
 	p, diags = w.engine().Plan(t.Context(), destroy)
 	want("destroying", diags)
 	p.Close()
+}
+
+// What a block leaves out is not managed, and can be referred to: a check sees it
+// as it is at each reading, and neither that it changes nor that it is wrong is
+// drift.
+func TestChecksOfWhatIsNotManaged(t *testing.T) {
+	w := newWorld(t, "a")
+	w.spec(`
+resource "file" "f" {
+  on   = hosts
+  path = "/etc/f"
+}
+check "mode" {
+  assert {
+    condition     = file.f.mode == "0644"
+    error_message = "The mode is ${file.f.mode}."
+  }
+}
+`)
+	p, diags := w.engine().Plan(t.Context(), w.input())
+	if len(diags) > 0 {
+		t.Errorf("before it is there: %v", diags)
+	}
+	if _, diags = w.run(p); len(diags) > 0 {
+		t.Errorf("as it should be: %v", diags)
+	}
+	chmod := func(mode fs.FileMode) {
+		t.Helper()
+		if _, err := w.machines["a"].Host().Do(t.Context(), host.WriteFile{Path: "/etc/f", Mode: mode}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	chmod(0o600)
+	p, diags = w.engine().Plan(t.Context(), w.input())
+	if len(diags) != 1 || diags[0].Detail != "The mode is 0600." || !p.Plan.Empty() || len(p.Plan.Drift()) > 0 {
+		t.Errorf("changed behind kplan's back: %v, steps %v, drift %v", diags, steps(p), p.Plan.Drift())
+	}
+	chmod(0o400) // between a plan and its apply
+	if _, diags = w.run(p); len(diags) != 1 || diags[0].Detail != "The mode is 0400." {
+		t.Errorf("after an apply without steps: %v", diags)
+	}
 }

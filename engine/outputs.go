@@ -103,3 +103,19 @@ func (r *run) results() []cty.Value {
 		return c.Step != 0 && !fulfilled(r.outcome[r.place[c.Step]])
 	})
 }
+
+// standing is results, with what the spec leaves open of what needed no step as the
+// run itself read it: a plan may have been saved long before.
+func (r *run) standing() []cty.Value {
+	values := slices.Clone(r.results())
+	for i := range r.insts {
+		n := &r.nodes[i]
+		if c := n.change; c == nil || c.Action != plans.NoOp || n.typ.IsAct || r.leavesAlone(i) || r.lost(i) != "" {
+			continue
+		}
+		if is := n.reading().before; is.Exists() {
+			values[i] = visible(n.typ, r.ignored(i, n.want, is), is.Value, plans.NoOp)
+		}
+	}
+	return values
+}
