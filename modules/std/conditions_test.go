@@ -20,6 +20,7 @@ type machines struct {
 	cgroup     int64
 	interfaces []string
 	containerd string // installed_version; "" where it is not known
+	ill        string // attribute of cluster_health that is false; "none", or "" where nothing is known
 }
 
 // Facts implements dsl.Scope.
@@ -33,6 +34,13 @@ func (m machines) Facts(string) cty.Value {
 
 // Object implements dsl.Scope.
 func (m machines) Object(a addr.Instance) (cty.Value, bool) {
+	if a.Type == "cluster_health" && m.ill != "" {
+		attrs := map[string]cty.Value{"problems": cty.StringVal("what it is")}
+		for _, name := range []string{"nodes", "dns", "pod_network", "service_address"} {
+			attrs[name] = cty.BoolVal(name != m.ill)
+		}
+		return cty.ObjectVal(attrs), true
+	}
 	if a.Type != "package" || m.containerd == "" {
 		return cty.NilVal, false
 	}
@@ -53,20 +61,26 @@ func TestConditionsOfMachines(t *testing.T) {
 		args string
 		says []string
 	}{
-		"as they should be":   {machines{2, links, "1.7.28-1~debian.12~bookworm"}, "", nil},
-		"not read":            {machines{2, links, ""}, "", nil},
-		"old containerd":      {machines{2, links, "1.6.20~ds1-1+deb12u1"}, "", []string{"containerd 1.6.20 on node1, containerd 1.6.20 on node2. containerd's maintainers name 1.6.39, "}},
-		"newer containerd":    {machines{2, links, "2.10.0"}, "", nil},
-		"other scheme":        {machines{2, links, "git"}, "", nil}, // what is declared counts
-		"pods in the network": {machines{2, links, ""}, `pod_cidr = "10.0.2.128/25"`, []string{"the network of the hosts: 10.0.2.0/24."}},
-		"network in services": {machines{2, []string{"eth0 10.0.2.15/30"}, ""}, `service_cidr = "10.0.2.12/31"`, []string{"10.0.2.12/30"}},
-		"cgroups v1":          {machines{1, links, ""}, "", nil},
+		"as they should be":    {machines{2, links, "1.7.28-1~debian.12~bookworm", ""}, "", nil},
+		"not read":             {machines{2, links, "", ""}, "", nil},
+		"old containerd":       {machines{2, links, "1.6.20~ds1-1+deb12u1", ""}, "", []string{"containerd 1.6.20 on node1, containerd 1.6.20 on node2. containerd's maintainers name 1.6.39, "}},
+		"newer containerd":     {machines{2, links, "2.10.0", ""}, "", nil},
+		"other scheme":         {machines{2, links, "git", ""}, "", nil}, // what is declared counts
+		"pods in the network":  {machines{2, links, "", ""}, `pod_cidr = "10.0.2.128/25"`, []string{"the network of the hosts: 10.0.2.0/24."}},
+		"network in services":  {machines{2, []string{"eth0 10.0.2.15/30"}, "", ""}, `service_cidr = "10.0.2.12/31"`, []string{"10.0.2.12/30"}},
+		"a cluster that works": {machines{2, links, "", "none"}, "", nil},
+		"nodes":                {machines{2, links, "", "nodes"}, "", []string{"Not every node is Ready: what it is."}},
+		"names":                {machines{2, links, "", "dns"}, "", []string{"Names of services are not resolved: what it is."}},
+		"pods":                 {machines{2, links, "", "pod_network"}, "", []string{"Pods are not reached"}},
+		"services":             {machines{2, links, "", "service_address"}, "", []string{"Services are not reached"}},
+		"no pod network":       {machines{2, links, "", "nodes"}, `network = "none"`, nil},
+		"cgroups v1":           {machines{1, links, "", ""}, "", nil},
 		"cgroups v1, 1.35": {
-			machines{1, links, ""},
+			machines{1, links, "", ""},
 			"kubernetes_version = \"1.35.0\"\ncontainer_runtime_version = \"2.2\"",
 			[]string{"does not start on node1, which has cgroups v1. Boot it with cgroups v2, or set kubelet = { failCgroupV1 = false }", "node2"},
 		},
-		"cgroups v1, allowed": {machines{1, links, ""}, "kubernetes_version = \"1.35.0\"\ncontainer_runtime_version = \"2.2\"\nkubelet = { failCgroupV1 = false }", nil},
+		"cgroups v1, allowed": {machines{1, links, "", ""}, "kubernetes_version = \"1.35.0\"\ncontainer_runtime_version = \"2.2\"\nkubelet = { failCgroupV1 = false }", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !strings.Contains(tt.args, "kubernetes_version") {
@@ -101,7 +115,7 @@ module "cluster" {
 				}
 			}
 			checks, diags := spec.Checks(tt.machines)
-			if diags.HasErrors() || len(checks) != 2 {
+			if diags.HasErrors() || len(checks) != 3 {
 				t.Fatal(checks, diags)
 			}
 			for _, c := range checks {
