@@ -1,4 +1,5 @@
-// Package objects tells which objects of Kubernetes a YAML text holds.
+// Package objects tells which objects of Kubernetes a YAML text holds, and reads
+// and writes what a YAML text says.
 //
 // It knows YAML and what every object has: a kind, a name. It knows no cluster.
 package objects
