@@ -125,7 +125,11 @@ func unique(hosts []madeHost) hcl.Diagnostics {
 			diags = append(diags, errorAt(h.Range, "Duplicate name", "The host %q is defined already at %s. Remove or rename one of the two.", h.Name, at(hosts[i-1].Range)))
 			continue
 		}
-		if first, ok := byAddress[h.Address]; ok {
+		address := h.Address
+		if ip, err := netip.ParseAddr(address); err == nil {
+			address = ip.String() // an IPv6 address has many spellings
+		}
+		if first, ok := byAddress[address]; ok {
 			rng := h.Range
 			if a := h.block.args["address"]; a != nil {
 				rng = a.rng
@@ -133,7 +137,7 @@ func unique(hosts []madeHost) hcl.Diagnostics {
 			diags = append(diags, errorAt(rng, "Duplicate address", "The hosts %s and %s both have the address %s.", first.Name, h.Name, h.Address))
 			continue
 		}
-		byAddress[h.Address] = h
+		byAddress[address] = h
 	}
 	return diags
 }

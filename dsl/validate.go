@@ -27,6 +27,8 @@ func (s *Spec) validateVariables(in *instance, ev *evaluation) hcl.Diagnostics {
 				case vars[name].sensitive:
 				case in.parent != nil && in.node.call.args[name] != nil:
 					rng = in.node.call.args[name].rng
+				case in.parent != nil: // the call left it at its default, which does not go with the rest
+					rng = in.node.call.rng
 				case in.parent == nil:
 					rng = s.given[name].rng
 				}

@@ -349,7 +349,7 @@ func (r *run) end(ctx context.Context) {
 		outs, diags = r.in.Spec.Outputs(scope{r.derivation, r.results(), false})
 		r.diags = append(r.diags, diags...)
 	}
-	r.diags = append(r.diags, r.checks()...)
+	r.diags = append(r.diags, r.failing(scope{r.derivation, r.standing(), false})...)
 	recorded := map[string]ctyjson.SimpleJSONValue{}
 	for _, o := range outs {
 		switch before, ok := r.now.Outputs[o.Name]; {
@@ -391,21 +391,6 @@ func (r *run) end(ctx context.Context) {
 			r.events.emit(event.Notice{Host: m.host.Name, Text: "could not leave the receipt of this run: " + err.Error()})
 		}
 	})
-}
-
-// checks tells which check blocks do not hold over the result.
-func (r *run) checks() (warnings hcl.Diagnostics) {
-	if r.in.Mode == plans.Destroy {
-		return nil
-	}
-	checks, diags := r.in.Spec.Checks(scope{r.derivation, r.results(), false})
-	for _, c := range checks {
-		for _, f := range c.Failures {
-			at := f.Range
-			warnings = append(warnings, problem{summary: "Check does not hold: " + c.Name, detail: f.Message, at: &at, warning: true}.diag())
-		}
-	}
-	return append(warnings, diags...)
 }
 
 func (r *run) finish() *Report {

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"github.com/hashicorp/hcl/v2"
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/kplan/kplan/dsl"
@@ -71,6 +72,27 @@ func (d *derivation) plannedOutputs() []plannedOutput {
 	return planned
 }
 
+// expected tells which check blocks will not hold once the plan is applied, as
+// far as that is known already.
+func (d *derivation) expected() hcl.Diagnostics {
+	return d.failing(scope{d, d.without(d.values, d.leavesAlone), true})
+}
+
+// failing tells which check blocks do not hold at sc, which is nobody else's.
+func (d *derivation) failing(sc scope) (warnings hcl.Diagnostics) {
+	if d.in.Mode == plans.Destroy {
+		return nil
+	}
+	checks, diags := d.in.Spec.Checks(sc)
+	for _, c := range checks {
+		for _, f := range c.Failures {
+			at := f.Range
+			warnings = append(warnings, problem{summary: "Check does not hold: " + c.Name, detail: f.Message, at: &at, warning: true}.diag())
+		}
+	}
+	return append(warnings, diags...)
+}
+
 // results are the values of all nodes as this run leaves them.
 func (r *run) results() []cty.Value {
 	return r.without(r.final, func(i int) bool {
@@ -80,4 +102,20 @@ func (r *run) results() []cty.Value {
 		}
 		return c.Step != 0 && !fulfilled(r.outcome[r.place[c.Step]])
 	})
+}
+
+// standing is results, with what the spec leaves open of what needed no step as the
+// run itself read it: a plan may have been saved long before.
+func (r *run) standing() []cty.Value {
+	values := slices.Clone(r.results())
+	for i := range r.insts {
+		n := &r.nodes[i]
+		if c := n.change; c == nil || c.Action != plans.NoOp || n.typ.IsAct || r.leavesAlone(i) || r.lost(i) != "" {
+			continue
+		}
+		if is := n.reading().before; is.Exists() {
+			values[i] = visible(n.typ, r.ignored(i, n.want, is), is.Value, plans.NoOp)
+		}
+	}
+	return values
 }

@@ -31,7 +31,7 @@ func (e *Engine) plan(ctx context.Context, in PlanInput) (*Planned, hcl.Diagnost
 		if p == nil {
 			return nil, append(diags, more...)
 		}
-		return &Planned{Plan: p, derivation: d}, append(diags, more...)
+		return &Planned{Plan: p, derivation: d}, append(append(diags, more...), d.expected()...)
 	}
 	f := newFleet(e, &eventLog{now: e.Now, sink: e.Events, hide: d.hider.hide}, d.machines(), d.ways())
 	planned := &Planned{derivation: d, fleet: f}
@@ -59,7 +59,7 @@ func (e *Engine) plan(ctx context.Context, in PlanInput) (*Planned, hcl.Diagnost
 		return nil, diags
 	}
 	planned.Plan = p
-	return planned, diags
+	return planned, append(diags, d.expected()...)
 }
 
 func interrupted(ctx context.Context) hcl.Diagnostics {

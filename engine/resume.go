@@ -124,5 +124,8 @@ func (e *Engine) validate(in PlanInput) hcl.Diagnostics {
 		}
 	}
 	d.claims()
-	return append(diags, d.diags...)
+	if d.diags.HasErrors() {
+		return append(diags, d.diags...)
+	}
+	return append(append(diags, d.diags...), d.failing(scope{d, make([]cty.Value, len(d.values)), true})...)
 }

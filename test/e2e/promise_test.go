@@ -93,6 +93,13 @@ resource "crictl_config" "this" {
   on      = hosts
   timeout = 10
 }
+resource "kubeadm_config" "this" {
+  on                = hosts
+  version           = "1.34.4"
+  name              = each.host.name
+  advertise_address = each.host.address
+  kubelet           = yamlencode({ cgroupDriver = "systemd", maxPods = 50 })
+}
 resource "service" "daemon" {
   on         = hosts
   name       = "lab-daemon"
@@ -118,7 +125,7 @@ func every(t *testing.T) *site.Site {
 }
 
 // everyStep is how many steps everyType makes on one bare machine.
-const everyStep = 17
+const everyStep = 18
 
 var counts = regexp.MustCompile(`(\d+) (done|already|not needed|adopted|failed|stale|skipped|withheld|stopped)`)
 
@@ -234,6 +241,7 @@ func TestStale(t *testing.T) {
 		{"package_repository.mirror", "printf 'Types: deb\\nURIs: file:/none\\nSuites: ./\\n' > /etc/apt/sources.list.d/lab-mirror.sources"},
 		{"containerd.runtime", "mkdir -p /etc/containerd && echo 'oom_score = 1' > /etc/containerd/config.toml"},
 		{"crictl_config.this", "echo 'debug: true' > /etc/crictl.yaml"},
+		{"kubeadm_config.this", "mkdir -p /etc/kubernetes && echo 'kind: ClusterConfiguration' > /etc/kubernetes/kubeadm.yaml"},
 		{"package.hello", "apt-get -qq install lab-hello=2.0-1 >/dev/null"},
 		{"sysctl.forward", "echo net.ipv4.ip_forward=0 > /etc/sysctl.d/60-kplan-net.ipv4.ip_forward.conf"},
 		{"service.daemon", "systemctl mask lab-daemon.service"},

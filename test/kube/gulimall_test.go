@@ -15,6 +15,7 @@ func TestExample(t *testing.T) {
 	s.make()
 	took := c.took()
 	s.still()
+	s.reads()
 	if floor > 0 {
 		fmt.Fprintf(t.Output(), "by hand %.1f s, by kplan %.1f s: %.2f times\n", floor.Seconds(), took.Seconds(), took.Seconds()/floor.Seconds())
 	}

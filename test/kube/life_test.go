@@ -30,14 +30,16 @@ func TestLife(t *testing.T) {
 	s.stage("the cluster is destroyed and made again")
 }
 
-// drifts changes objects of four types behind kplan's back, and has them repaired.
+// drifts changes objects of five types behind kplan's back, and has them repaired.
 func (s *spec) drifts() {
 	s.t.Helper()
 	first, second := s.machines[0], s.machines[1]
 	s.ssh(second, "", "echo 'maxPods: 50' >>/var/lib/kubelet/config.yaml; sysctl -w net.bridge.bridge-nf-call-ip6tables=0")
 	s.ssh(first, "", "echo '# by hand' >>/etc/kubernetes/manifests/kube-scheduler.yaml")
+	s.ssh(first, "", "sed -i 's:podSubnet\\: .*:podSubnet\\: 10.245.0.0/16:; s:^networking:clusterName\\: other\\n&:' /etc/kubernetes/kubeadm.yaml")
 	s.kubectl("-n kube-flannel delete daemonset kube-flannel-ds")
 	want := []string{
+		`module.cluster.kubeadm_config.main@k8s-node1`,
 		`module.cluster.kubeadm_control_plane.main@k8s-node1`,
 		`module.cluster.kubeadm_join.worker@k8s-node2`,
 		`module.cluster.manifest.flannel[0]@k8s-node1`,
@@ -45,6 +47,12 @@ func (s *spec) drifts() {
 	}
 	if got := s.drifted(); !slices.Equal(got, want) {
 		s.t.Errorf("changed behind kplan's back:\n%q, want\n%q", got, want)
+	}
+	seen := s.Want(2, "drift").Stdout
+	for _, part := range []string{`"10.244.0.0/16" -> "10.245.0.0/16"`, `-> "ClusterConfiguration.clusterName"`} {
+		if !strings.Contains(seen, part) {
+			s.t.Errorf("the drift does not say %s:\n%s", part, seen)
+		}
 	}
 	s.Want(0, "apply", "--auto-approve")
 	s.still()

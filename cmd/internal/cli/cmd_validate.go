@@ -12,7 +12,8 @@ func validateCommand() command {
 	return command{
 		name: "validate", short: "check the spec without contacting a host",
 		long: "Checks all that can be known without a host: syntax, types, references, cycles,\n" +
-			"and that no two resources claim the same thing on a host.",
+			"and that no two resources claim the same thing on a host. A check that will not\n" +
+			"hold is a warning.",
 		examples: []string{"kplan validate", "kplan validate --json"},
 		define: func(f *flags) func(context.Context, *app, []string) int {
 			asJSON := f.Bool("json", "write what was found as JSON, in the shape of terraform validate -json")

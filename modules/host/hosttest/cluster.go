@@ -21,7 +21,9 @@ type Cluster struct {
 	down    bool
 	tokens  map[string]string // for joining, with their descriptions
 	etcd    []EtcdMember
-	members uint64 // so many there ever were
+	members uint64          // so many there ever were
+	young   bool            // nodes and DNS get ready once somebody waits for them
+	ill     map[string]bool // what does not work, whoever waits
 }
 
 // ObjectID is which object it is.
@@ -46,7 +48,7 @@ func (m *Machine) Cluster(nodes ...string) *Cluster {
 
 // found is Cluster; m.mu is held.
 func (m *Machine) found(nodes ...string) {
-	c := &Cluster{m: m, objects: map[string]*stored{}, tokens: map[string]string{}}
+	c := &Cluster{m: m, objects: map[string]*stored{}, tokens: map[string]string{}, young: true}
 	for _, name := range []string{"default", "kube-system"} {
 		c.set(objects.ID{APIVersion: "v1", Kind: "Namespace", Name: name}, map[string]any{}, nil)
 	}

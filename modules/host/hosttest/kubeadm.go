@@ -18,6 +18,7 @@ import (
 	"sync"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/objects"
 	"github.com/kplan/kplan/modules/internal/script"
 )
 
@@ -231,7 +232,12 @@ func kubeadmJoinPlane(c *Call) host.Output {
 			LocalAPIEndpoint struct{ AdvertiseAddress string }
 		}
 	}
-	if err := json.Unmarshal(c.Stdin, &config); err != nil || config.Kind != "JoinConfiguration" || c.m.plane == nil {
+	trees, err := objects.Trees(string(c.Stdin))
+	if err != nil || len(trees) != 1 {
+		return fail(1, "couldn't read the configuration")
+	}
+	text, err := json.Marshal(trees[0])
+	if err != nil || json.Unmarshal(text, &config) != nil || config.Kind != "JoinConfiguration" || c.m.plane == nil {
 		return fail(1, "couldn't validate the identity of the API Server")
 	}
 	plane, name, address := c.m.plane, config.NodeRegistration.Name, config.ControlPlane.LocalAPIEndpoint.AdvertiseAddress

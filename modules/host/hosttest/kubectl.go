@@ -25,7 +25,7 @@ func kubectl(c *Call) host.Output {
 		return c.Unknown()
 	}
 	args = args[2:]
-	if args[0] == "--request-timeout=20s" {
+	if args[0] == "--request-timeout=20s" || args[0] == "--request-timeout=5s" {
 		args = args[1:]
 	}
 	namespace := ""
@@ -83,9 +83,10 @@ func kubectl(c *Call) host.Output {
 		c.Change()
 		known = func() host.Output { return cluster.patch(name, c.Stdin) }
 	default:
-		pod, command, ok := inPod(words)
-		if ok && namespace == "kube-system" {
+		if pod, command, ok := inPod(words); ok && namespace == "kube-system" {
 			known = c.etcdctl(pod, command)
+		} else {
+			known = c.health(words)
 		}
 		if known == nil {
 			return c.Unknown()

@@ -1,5 +1,5 @@
 // Package kube is the resource types of what is inside a Kubernetes cluster:
-// its objects and the marks on its nodes.
+// its objects, the marks on its nodes, and whether it works.
 //
 // They are on a machine of the control plane, and speak to the API by that
 // machine's kubectl with its administrator's file. A machine without either has
@@ -11,5 +11,5 @@ import "github.com/kplan/kplan/modules/resource"
 
 // Types lists the resource types of this package.
 func Types() []*resource.Type {
-	return []*resource.Type{manifest, node}
+	return []*resource.Type{health, manifest, node}
 }

@@ -1,7 +1,6 @@
 package kubeadm
 
 import (
-	"encoding/json"
 	"fmt"
 
 	"github.com/kplan/kplan/modules/host"
@@ -11,10 +10,7 @@ import (
 // initConfig is what kubeadm's InitConfiguration says of a machine, which is the
 // same when it joins.
 type initConfig struct {
-	APIVersion       string          `json:"apiVersion"`
-	NodeRegistration json.RawMessage `json:"nodeRegistration"`
-	LocalAPIEndpoint json.RawMessage `json:"localAPIEndpoint"`
-
+	tree    map[string]any
 	name    string
 	address string
 }
@@ -24,38 +20,32 @@ func initOf(path string, f *host.File) (initConfig, error) {
 	if f == nil {
 		return initConfig{}, fmt.Errorf("the machine has no %s. It must be there before", path)
 	}
-	docs, err := objects.Documents(string(f.Content))
+	have, _, err := byKind(string(f.Content))
 	if err != nil {
 		return initConfig{}, fmt.Errorf("in %s on the machine, %w", path, err)
 	}
-	for _, doc := range docs {
-		var is struct{ Kind string }
-		if err := json.Unmarshal(doc, &is); err != nil || is.Kind != "InitConfiguration" {
-			continue
-		}
-		var c initConfig
-		var node struct{ Name string }
-		var api struct{ AdvertiseAddress string }
-		_ = json.Unmarshal(doc, &c) // what is not of its form says nothing
-		_ = json.Unmarshal(c.NodeRegistration, &node)
-		_ = json.Unmarshal(c.LocalAPIEndpoint, &api)
-		if c.name, c.address = node.Name, api.AdvertiseAddress; c.name == "" || c.address == "" {
-			return c, fmt.Errorf("the InitConfiguration in %s does not say who the machine is in the cluster. Write nodeRegistration.name and localAPIEndpoint.advertiseAddress", path)
-		}
-		return c, nil
+	c := initConfig{tree: have[initKind]}
+	if c.tree == nil {
+		return c, fmt.Errorf("%s on the machine holds no %s", path, initKind)
 	}
-	return initConfig{}, fmt.Errorf("%s on the machine holds no InitConfiguration", path)
+	c.name, _ = at(c.tree, "nodeRegistration", "name").(string)
+	c.address, _ = at(c.tree, "localAPIEndpoint", "advertiseAddress").(string)
+	if c.name == "" || c.address == "" {
+		return c, fmt.Errorf("the %s in %s does not say who the machine is in the cluster. Write nodeRegistration.name and localAPIEndpoint.advertiseAddress", initKind, path)
+	}
+	return c, nil
 }
 
-// joinConfig is kubeadm's configuration for a join as a member. JSON is YAML.
-func (c initConfig) joinConfig(token, endpoint, hash string) ([]byte, error) {
-	return json.Marshal(map[string]any{
-		"apiVersion": c.APIVersion,
-		"kind":       "JoinConfiguration",
-		"discovery": map[string]any{"bootstrapToken": map[string]any{
-			"apiServerEndpoint": endpoint, "token": token, "caCertHashes": []string{hash},
-		}},
-		"nodeRegistration": c.NodeRegistration,
-		"controlPlane":     map[string]any{"localAPIEndpoint": c.LocalAPIEndpoint},
-	})
+// joinConfig is kubeadm's configuration for a join as a member.
+func (c initConfig) joinConfig(token, endpoint, hash string) []byte {
+	tree := map[string]any{"apiVersion": at(c.tree, "apiVersion"), "kind": "JoinConfiguration"}
+	put(tree, endpoint, "discovery", "bootstrapToken", "apiServerEndpoint")
+	put(tree, token, "discovery", "bootstrapToken", "token")
+	put(tree, []any{hash}, "discovery", "bootstrapToken", "caCertHashes")
+	put(tree, at(c.tree, "nodeRegistration"), "nodeRegistration")
+	put(tree, at(c.tree, "localAPIEndpoint"), "controlPlane", "localAPIEndpoint")
+	if patches := at(c.tree, "patches"); patches != nil {
+		put(tree, patches, "patches")
+	}
+	return []byte(objects.YAML(tree))
 }

@@ -57,11 +57,7 @@ func (c KubeadmControlPlane) join(ctx context.Context, h host.Host, through stri
 		return fmt.Errorf("on host %s: %w", through, err)
 	}
 	err = withToken(ctx, plane, init.name, func(token string) error {
-		config, err := init.joinConfig(token, c.Endpoint, hash)
-		if err != nil {
-			return err
-		}
-		return detached(ctx, h, "join the control plane", script.KubeadmJoinPlane, config, init.name)
+		return detached(ctx, h, "join the control plane", script.KubeadmJoinPlane, init.joinConfig(token, c.Endpoint, hash), init.name)
 	})
 	if err != nil {
 		return err

@@ -1,4 +1,5 @@
-// Package objects tells which objects of Kubernetes a YAML text holds.
+// Package objects tells which objects of Kubernetes a YAML text holds, and reads
+// and writes what a YAML text says.
 //
 // It knows YAML and what every object has: a kind, a name. It knows no cluster.
 package objects
@@ -91,27 +92,6 @@ func Parse(text string) ([]Object, error) {
 	return all, nil
 }
 
-// Documents are those of a text that have content, as JSON: of a configuration,
-// whose documents need no name.
-func Documents(text string) ([][]byte, error) {
-	var all [][]byte
-	for i, doc := range split(text) {
-		if empty(doc) {
-			continue
-		}
-		v, err := decode(doc)
-		if err != nil {
-			return nil, fmt.Errorf("document %d %w", i+1, err)
-		}
-		data, err := ctyjson.Marshal(v, v.Type())
-		if err != nil {
-			return nil, fmt.Errorf("document %d is no JSON: %w", i+1, err)
-		}
-		all = append(all, data)
-	}
-	return all, nil
-}
-
 var separator = regexp.MustCompile(`(?m)^---[ \t\r]*(#.*)?$`)
 
 // split takes the documents apart where kubectl does: at lines of three dashes.
@@ -126,21 +106,13 @@ func empty(doc string) bool {
 	return true
 }
 
-func decode(doc string) (cty.Value, error) {
+func parse(doc string) (Object, error) {
 	if deep(doc) {
-		return cty.NilVal, fmt.Errorf("is nested too deep. It has at most %d levels", maxLevels)
+		return Object{}, fmt.Errorf("is nested too deep. An object has at most %d levels", maxLevels)
 	}
 	v, err := yaml.Unmarshal([]byte(doc), cty.DynamicPseudoType)
 	if err != nil {
-		return cty.NilVal, fmt.Errorf("is no YAML: %w", err)
-	}
-	return v, nil
-}
-
-func parse(doc string) (Object, error) {
-	v, err := decode(doc)
-	if err != nil {
-		return Object{}, err
+		return Object{}, fmt.Errorf("is no YAML: %w", err)
 	}
 	o := Object{Text: strings.Trim(doc, "\n") + "\n", body: v}
 	metadata := field(v, "metadata")

@@ -24,6 +24,10 @@ spec:
 
 var clusters = []resourcetest.Case{
 	{
+		Type: "cluster_health", Name: "all of it", Needs: []string{"cluster"}, Stands: true, Calls: 2,
+		Want: resourcetest.Values{"nodes": true, "dns": true, "pod_network": true, "service_address": true},
+	},
+	{
 		Type: "manifest", Name: "objects that come and go", Needs: []string{"cluster"},
 		Want: resourcetest.Values{"name": "law", "content": lawConfig + "---\n" + lawNamespace + "---\n" + lawSecond},
 		Changes: []resourcetest.Values{

@@ -24,4 +24,28 @@ var kubeadm = []resourcetest.Case{
 			"cluster": map[string]map[string]string{"k8s-node1": {"endpoint": "10.0.2.15:6443", "ca_hash": hosttest.AuthorityHash}},
 		},
 	},
+	{
+		Type: "kubeadm_config", Name: "every attribute",
+		Want: resourcetest.Values{
+			"path": "/etc/kplan-laws/kubeadm.yaml", "version": "1.34.4", "name": "k8s-node1", "advertise_address": "10.0.2.15",
+			"endpoint": "k8s.example.org:6443", "pod_cidr": "10.244.0.0/16", "service_cidr": "10.96.0.0/16,fd00:10::/112",
+			"dns_domain": "cluster.local", "image_repository": "10.0.2.1:5000/k8s", "cert_sans": []string{"k8s.example.org", "10.0.2.10"},
+			"api_server_extra_args": map[string]string{"v": "4", "audit-log-path": "it's \"quoted\" $HOME"},
+			"etcd_extra_args":       map[string]string{"quota-backend-bytes": "4294967296"},
+			"kubelet":               "cgroupDriver: systemd\nevictionHard: {nodefs.available: 0%}\nmaxPods: 50\n",
+			"kube_proxy":            "mode: iptables\nconntrack:\n  min: 0\n",
+			"patches":               "/etc/kubernetes/patches",
+		},
+		Changes: []resourcetest.Values{
+			{"version": "1.34.5"},
+			{"version": "1.30.9"}, // flags are a mapping before 1.31
+			{"name": "k8s-node2", "advertise_address": "fd00::15"},
+			{"endpoint": "[fd00::10]:6443", "pod_cidr": "10.245.0.0/16", "service_cidr": "10.97.0.0/16"},
+			{"dns_domain": "k8s.example.org", "image_repository": "registry.k8s.io", "cri_socket": "unix:///run/crio/crio.sock"},
+			{"cert_sans": []string{}, "api_server_extra_args": map[string]string{}, "etcd_extra_args": map[string]string{"v": "1"}},
+			{"kubelet": "maxPods: 51\n", "kube_proxy": "mode: nftables\n", "patches": "/etc/patches"},
+			{"scheduler_extra_args": map[string]string{"v": "2"}, "kubelet_extra_args": map[string]string{"v": "2"}},
+			{"version": "1.36.0", "controller_manager_extra_args": map[string]string{"v": "2"}},
+		},
+	},
 }

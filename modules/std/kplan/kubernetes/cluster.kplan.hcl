@@ -4,50 +4,32 @@ locals {
   endpoint = coalesce(var.endpoint, "${var.control_plane[0].address}:6443")
 }
 
-resource "file" "kubeadm" {
-  on   = var.control_plane
-  path = "/etc/kubernetes/kubeadm.yaml"
-  mode = "0600"
-  content = join("---\n", [
-    yamlencode({
-      apiVersion       = "kubeadm.k8s.io/v1beta4"
-      kind             = "InitConfiguration"
-      localAPIEndpoint = { advertiseAddress = each.host.address }
-      nodeRegistration = { name = each.host.name, criSocket = "unix:///run/containerd/containerd.sock" }
-    }),
-    yamlencode({
-      apiVersion           = "kubeadm.k8s.io/v1beta4"
-      kind                 = "ClusterConfiguration"
-      kubernetesVersion    = "v${var.kubernetes_version}"
-      controlPlaneEndpoint = local.endpoint
-      imageRepository      = var.image_repository
-      networking           = { podSubnet = var.pod_cidr, serviceSubnet = var.service_cidr }
-    }),
-    yamlencode(merge({
-      apiVersion   = "kubelet.config.k8s.io/v1beta1"
-      kind         = "KubeletConfiguration"
-      cgroupDriver = "systemd"
-    }, var.kubelet)),
-    yamlencode(merge({
-      apiVersion = "kubeproxy.config.k8s.io/v1alpha1"
-      kind       = "KubeProxyConfiguration"
-    }, var.kube_proxy)),
-  ])
-  depends_on = [package.kubernetes]
+resource "kubeadm_config" "main" {
+  on                = var.control_plane
+  version           = var.kubernetes_version
+  name              = each.host.name
+  advertise_address = can(cidrhost("${each.host.address}/32", 0)) ? each.host.address : null
+  endpoint          = local.endpoint
+  pod_cidr          = var.pod_cidr
+  service_cidr      = var.service_cidr
+  image_repository  = var.image_repository
+  kubelet           = yamlencode(merge({ cgroupDriver = "systemd" }, var.kubelet))
+  kube_proxy        = yamlencode(var.kube_proxy)
+  depends_on        = [package.kubernetes]
 }
 
 resource "kubeadm_control_plane" "main" {
   on         = var.control_plane
-  config     = file.kubeadm.path
+  config     = kubeadm_config.main.path
   version    = var.kubernetes_version
   members    = var.control_plane
   endpoint   = local.endpoint
-  depends_on = [file.kubeadm, hostname.node, hosts_file.nodes, swap.off, sysctl.node, service.containerd, service.kubelet]
+  depends_on = [kubeadm_config.main, hostname.node, hosts_file.nodes, swap.off, sysctl.node, service.containerd, service.kubelet]
 }
 
 resource "manifest" "flannel" {
   count      = var.network == "flannel" ? 1 : 0
-  on         = var.control_plane[0]
+  on         = [for i, h in var.control_plane : h if i == 0]
   name       = "flannel"
   content    = replace(file("kube-flannel.yaml"), "10.244.0.0/16", var.pod_cidr)
   wait       = false # its pods wait for the nodes

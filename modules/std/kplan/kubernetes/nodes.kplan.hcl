@@ -3,7 +3,6 @@
 
 locals {
   nodes = concat(var.control_plane, var.workers)
-  minor = join(".", slice(split(".", var.kubernetes_version), 0, 2))
 }
 
 resource "hostname" "node" {
@@ -13,7 +12,7 @@ resource "hostname" "node" {
 
 resource "hosts_file" "nodes" {
   on      = local.nodes
-  entries = { for n in local.nodes : n.address => [n.name] }
+  entries = { for n in local.nodes : n.address => [n.name] if can(cidrhost("${n.address}/32", 0)) }
 }
 
 resource "swap" "off" {
@@ -49,7 +48,7 @@ resource "package" "tools" {
 resource "containerd" "node" {
   on                     = local.nodes
   version                = var.container_runtime_version
-  sandbox_image          = "${var.image_repository}/pause:3.10.1"
+  sandbox_image          = "${var.image_repository}/pause:${local.release.images.pause}"
   registries             = var.registry_mirrors
   restrict_oom_score_adj = var.restrict_oom_score_adj
   depends_on             = [package.tools]
@@ -66,7 +65,7 @@ resource "service" "containerd" {
 resource "package_repository" "kubernetes" {
   on     = local.nodes
   name   = "kubernetes"
-  uri    = "${var.package_mirror}/core:/stable:/v${local.minor}/deb/"
+  uri    = "${var.package_mirror}/${format(local.versions.packages.path, local.minor)}"
   suites = ["/"]
   key    = var.package_key
 }
@@ -75,7 +74,7 @@ resource "package" "kubernetes" {
   for_each   = toset(["kubeadm", "kubectl", "kubelet"])
   on         = local.nodes
   name       = each.key
-  version    = "${var.kubernetes_version}-1.1"
+  version    = "${var.kubernetes_version}${local.versions.packages.revision}"
   hold       = true
   depends_on = [package_repository.kubernetes, package.tools]
 }
@@ -86,4 +85,10 @@ resource "service" "kubelet" {
   name       = "kubelet"
   enabled    = true
   depends_on = [package.kubernetes]
+  lifecycle {
+    precondition {
+      condition     = each.host.facts.cgroup_version >= local.release.cgroup || try(var.kubelet.failCgroupV1, true) == false
+      error_message = "The kubelet of Kubernetes ${local.minor} does not start on ${each.host.name}, which has cgroups v${each.host.facts.cgroup_version}. Boot it with cgroups v${local.release.cgroup}, or set kubelet = { failCgroupV1 = false }."
+    }
+  }
 }

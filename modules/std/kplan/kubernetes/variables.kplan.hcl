@@ -5,8 +5,8 @@ variable "kubernetes_version" {
   description = "The version of Kubernetes, in full."
   type        = string
   validation {
-    condition     = can(regex("^1\\.(3[1-6])\\.[0-9]+$", var.kubernetes_version))
-    error_message = "Write the full version, such as 1.34.4. Those from 1.31 to 1.36 are known."
+    condition     = can(regex("^[0-9]+\\.[0-9]+\\.[0-9]+$", var.kubernetes_version)) && contains(keys(local.versions.kubernetes), local.minor)
+    error_message = "Write the full version, such as 1.34.4. Those of ${join(", ", keys(local.versions.kubernetes))} are known."
   }
 }
 
@@ -15,8 +15,23 @@ variable "control_plane" {
   type        = list(host)
   validation {
     condition     = length(var.control_plane) > 0
-    error_message = "A control plane has at least one host."
+    error_message = "A cluster has no control plane without a host. Name one."
   }
+  validation {
+    condition     = length(var.control_plane) == 0 || length(var.control_plane) % 2 == 1 || var.allow_even_control_planes
+    error_message = "A control plane of ${length(var.control_plane)} hosts stands the loss of no more of them than one of ${length(var.control_plane) - 1}, since etcd needs a majority. Make their number odd, or set allow_even_control_planes = true."
+  }
+  validation {
+    condition     = length(var.control_plane) < 2 || var.endpoint != null
+    error_message = "A control plane of several hosts is reached at one address that outlives each of them. Set endpoint to ADDRESS:PORT of a load balancer before them."
+  }
+}
+
+variable "allow_even_control_planes" {
+  description = "Accept an even number of hosts as the control plane, such as while one is replaced."
+  type        = bool
+  default     = false
+  nullable    = false
 }
 
 variable "workers" {
@@ -27,12 +42,6 @@ variable "workers" {
     condition     = length(setintersection([for h in var.workers : h.name], [for h in var.control_plane : h.name])) == 0
     error_message = "A host is of the control plane or a worker, not both."
   }
-}
-
-variable "allow_even_control_planes" {
-  description = "Take an even number of control planes, as while one is being replaced."
-  type        = bool
-  default     = false
 }
 
 variable "endpoint" {
@@ -53,6 +62,14 @@ variable "pod_cidr" {
     condition     = can(cidrhost(var.pod_cidr, 1))
     error_message = "Write a range of addresses, such as 10.244.0.0/16."
   }
+  validation {
+    condition     = try(cidrsubnet(var.pod_cidr, 0, 0) == var.pod_cidr, true)
+    error_message = "The range ${var.pod_cidr} has host bits set. Write ${cidrsubnet(var.pod_cidr, 0, 0)}."
+  }
+  validation {
+    condition     = !anytrue([for address in values(local.addresses) : try(cidrcontains(var.pod_cidr, address), false)])
+    error_message = "In the range of the pods, ${var.pod_cidr}, lie addresses that are taken: ${join(", ", [for name, address in local.addresses : "${address} (${name})" if try(cidrcontains(var.pod_cidr, address), false)])}. Write a range that lies elsewhere."
+  }
 }
 
 variable "service_cidr" {
@@ -60,8 +77,20 @@ variable "service_cidr" {
   type        = string
   default     = "10.96.0.0/16"
   validation {
-    condition     = can(cidrhost(var.service_cidr, 1)) && var.service_cidr != var.pod_cidr
-    error_message = "Write a range of addresses other than that of the pods, such as 10.96.0.0/16."
+    condition     = can(cidrhost(var.service_cidr, 1))
+    error_message = "Write a range of addresses, such as 10.96.0.0/16."
+  }
+  validation {
+    condition     = try(cidrsubnet(var.service_cidr, 0, 0) == var.service_cidr, true)
+    error_message = "The range ${var.service_cidr} has host bits set. Write ${cidrsubnet(var.service_cidr, 0, 0)}."
+  }
+  validation {
+    condition     = !try(cidrcontains(var.service_cidr, var.pod_cidr) || cidrcontains(var.pod_cidr, var.service_cidr), false)
+    error_message = "The ranges of the pods (${var.pod_cidr}) and of the services (${var.service_cidr}) have addresses in common. Write one that lies elsewhere."
+  }
+  validation {
+    condition     = !anytrue([for address in values(local.addresses) : try(cidrcontains(var.service_cidr, address), false)])
+    error_message = "In the range of the services, ${var.service_cidr}, lie addresses that are taken: ${join(", ", [for name, address in local.addresses : "${address} (${name})" if try(cidrcontains(var.service_cidr, address), false)])}. Write a range that lies elsewhere."
   }
 }
 
@@ -96,6 +125,14 @@ variable "container_runtime_version" {
   description = "The version of containerd that is installed: 1.6 on Debian 12."
   type        = string
   default     = "1.6"
+  validation {
+    condition     = can(regex("^[0-9]{1,3}\\.[0-9]{1,3}(\\.[0-9]{1,3})?$", var.container_runtime_version))
+    error_message = "Write the version of containerd, such as 1.7.28 or 2.1."
+  }
+  validation {
+    condition     = !can(regex(local.versions.containerd_too_old, var.container_runtime_version))
+    error_message = "Kubernetes ${var.kubernetes_version} does not start with containerd ${var.container_runtime_version}, which does not speak the CRI v1. Install containerd 1.6 or later, such as ${join(", ", local.release.containerd)}."
+  }
 }
 
 variable "restrict_oom_score_adj" {

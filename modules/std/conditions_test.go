@@ -1,0 +1,131 @@
+package std_test
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/zclconf/go-cty/cty"
+
+	"github.com/kplan/kplan/dsl"
+	"github.com/kplan/kplan/dsl/addr"
+	"github.com/kplan/kplan/modules"
+	"github.com/kplan/kplan/modules/std"
+)
+
+// machines are what reading two machines showed.
+type machines struct {
+	cgroup     int64
+	interfaces []string
+	containerd string // installed_version; "" where it is not known
+	ill        string // attribute of cluster_health that is false; "none", or "" where nothing is known
+}
+
+// Facts implements dsl.Scope.
+func (m machines) Facts(string) cty.Value {
+	list := make([]cty.Value, len(m.interfaces))
+	for i, s := range m.interfaces {
+		list[i] = cty.StringVal(s)
+	}
+	return cty.ObjectVal(map[string]cty.Value{"cgroup_version": cty.NumberIntVal(m.cgroup), "interfaces": cty.ListVal(list)})
+}
+
+// Object implements dsl.Scope.
+func (m machines) Object(a addr.Instance) (cty.Value, bool) {
+	if a.Type == "cluster_health" && m.ill != "" {
+		attrs := map[string]cty.Value{"problems": cty.StringVal("what it is")}
+		for _, name := range []string{"nodes", "dns", "pod_network", "service_address"} {
+			attrs[name] = cty.BoolVal(name != m.ill)
+		}
+		return cty.ObjectVal(attrs), true
+	}
+	if a.Type != "package" || m.containerd == "" {
+		return cty.NilVal, false
+	}
+	attrs := map[string]cty.Value{}
+	s, _ := modules.NewCatalog(modules.All()...).Schema(a.Type)
+	for _, at := range s.Attributes {
+		attrs[at.Name] = cty.NullVal(at.Type)
+	}
+	attrs["installed_version"] = cty.StringVal(m.containerd)
+	return cty.ObjectVal(attrs), true
+}
+
+// What can be said of a cluster only once its machines are read.
+func TestConditionsOfMachines(t *testing.T) {
+	links := []string{"cni0 10.244.0.1/24", "eth0 10.0.2.15/24", "eth0 10.0.2.24/24", "kube-ipvs0 10.96.0.1/32", "lo 127.0.0.1/8"}
+	for name, tt := range map[string]struct {
+		machines
+		args string
+		says []string
+	}{
+		"as they should be":    {machines{2, links, "1.7.28-1~debian.12~bookworm", ""}, "", nil},
+		"not read":             {machines{2, links, "", ""}, "", nil},
+		"old containerd":       {machines{2, links, "1.6.20~ds1-1+deb12u1", ""}, "", []string{"containerd 1.6.20 on node1, containerd 1.6.20 on node2. containerd's maintainers name 1.6.39, "}},
+		"newer containerd":     {machines{2, links, "2.10.0", ""}, "", nil},
+		"other scheme":         {machines{2, links, "git", ""}, "", nil}, // what is declared counts
+		"pods in the network":  {machines{2, links, "", ""}, `pod_cidr = "10.0.2.128/25"`, []string{"the network of the hosts: 10.0.2.0/24."}},
+		"network in services":  {machines{2, []string{"eth0 10.0.2.15/30"}, "", ""}, `service_cidr = "10.0.2.12/31"`, []string{"10.0.2.12/30"}},
+		"a cluster that works": {machines{2, links, "", "none"}, "", nil},
+		"nodes":                {machines{2, links, "", "nodes"}, "", []string{"Not every node is Ready: what it is."}},
+		"names":                {machines{2, links, "", "dns"}, "", []string{"Names of services are not resolved: what it is."}},
+		"pods":                 {machines{2, links, "", "pod_network"}, "", []string{"Pods are not reached"}},
+		"services":             {machines{2, links, "", "service_address"}, "", []string{"Services are not reached"}},
+		"no pod network":       {machines{2, links, "", "nodes"}, `network = "none"`, nil},
+		"cgroups v1":           {machines{1, links, "", ""}, "", nil},
+		"cgroups v1, 1.35": {
+			machines{1, links, "", ""},
+			"kubernetes_version = \"1.35.0\"\ncontainer_runtime_version = \"2.2\"",
+			[]string{"does not start on node1, which has cgroups v1. Boot it with cgroups v2, or set kubelet = { failCgroupV1 = false }", "node2"},
+		},
+		"cgroups v1, allowed": {machines{1, links, "", ""}, "kubernetes_version = \"1.35.0\"\ncontainer_runtime_version = \"2.2\"\nkubelet = { failCgroupV1 = false }", nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if !strings.Contains(tt.args, "kubernetes_version") {
+				tt.args += "\nkubernetes_version = \"1.34.4\""
+			}
+			dir := t.TempDir()
+			if err := os.WriteFile(filepath.Join(dir, "main.kplan.hcl"), []byte(`
+host "node1" { address = "10.0.2.15" }
+host "node2" { address = "10.0.2.24" }
+module "cluster" {
+  source        = "kplan/kubernetes"
+  control_plane = [host.node1]
+  workers       = [host.node2]
+  package_key   = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+  `+tt.args+`
+}
+`), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			spec, diags := dsl.Load(dir, dsl.Options{Types: modules.NewCatalog(modules.All()...), Embedded: std.Modules})
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			all, diags := spec.Expand()
+			if diags.HasErrors() {
+				t.Fatal(diags)
+			}
+			var got []string
+			for _, i := range all.Instances {
+				for _, d := range i.Preconditions(tt.machines) {
+					got = append(got, d.Detail)
+				}
+			}
+			checks, diags := spec.Checks(tt.machines)
+			if diags.HasErrors() || len(checks) != 3 {
+				t.Fatal(checks, diags)
+			}
+			for _, c := range checks {
+				for _, f := range c.Failures {
+					got = append(got, f.Message)
+				}
+			}
+			if len(got) != len(tt.says) || !slices.EqualFunc(got, tt.says, strings.Contains) {
+				t.Errorf("it says %q, want %q", got, tt.says)
+			}
+		})
+	}
+}

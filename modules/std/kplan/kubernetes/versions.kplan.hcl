@@ -1,0 +1,32 @@
+# What versions.yaml says of the versions that are wanted, and whether they go together.
+
+locals {
+  versions = yamldecode(file("versions.yaml"))
+  minor    = join(".", slice(split(".", var.kubernetes_version), 0, 2))
+  release  = try(local.versions.kubernetes[local.minor], values(local.versions.kubernetes)[0]) # one that is not known is refused, once
+
+  # containerd, as it is declared and as it is installed, and what of that is not recommended: a release of an older line than
+  # all that are, or an older one of the same line. Lines are compared as numbers: 1.7 is 1007.
+  runtimes = {
+    declared  = { container_runtime_version = var.container_runtime_version }
+    installed = { for name, p in all.package.tools : name => try(regex("^[0-9]+\\.[0-9]+\\.[0-9]+", p["containerd"].installed_version), var.container_runtime_version) }
+  }
+  newest = max([for r in local.release.containerd : tonumber(split(".", r)[0]) * 1000 + tonumber(split(".", r)[1])]...)
+  not_recommended = { for known, runtimes in local.runtimes : known => {
+    for name, v in runtimes : name => v
+    if tonumber(split(".", v)[0]) * 1000 + tonumber(split(".", v)[1]) <= local.newest && !anytrue([
+      for r in local.release.containerd : startswith("${v}.", "${join(".", slice(split(".", r), 0, 2))}.") && try(tonumber(split(".", v)[2]), 9999) >= tonumber(split(".", r)[2])
+    ])
+  } }
+}
+
+check "containerd" {
+  assert {
+    condition     = length(local.not_recommended.declared) == 0
+    error_message = "Kubernetes ${local.minor} is not recommended with containerd ${var.container_runtime_version}: containerd's maintainers name ${join(", ", local.release.containerd)} or later. Install one of these and say which by container_runtime_version."
+  }
+  assert {
+    condition     = length(local.not_recommended.declared) > 0 || length(local.not_recommended.installed) == 0
+    error_message = "Kubernetes ${local.minor} is not recommended with what is installed: ${join(", ", [for name, v in local.not_recommended.installed : "containerd ${v} on ${name}"])}. containerd's maintainers name ${join(", ", local.release.containerd)} or later."
+  }
+}
