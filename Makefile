@@ -43,8 +43,8 @@ test: check ## everything: check, the race detector, the lab, a little fuzzing
 	./test/fuzz.sh 3000x
 
 .PHONY: crash
-crash: ## kill -9 at random instants, in process and in the lab
-	KPLAN_CRASH=full $(GO) test -run 'Crash|Kill' -timeout 60m -count=1 -v -p 1 ./test/...
+crash: ## kill -9 and loss of power at random instants, in process and in the lab
+	KPLAN_CRASH=full $(GO) test -run 'Crash|Kill|Power' -timeout 90m -count=1 -v -p 1 ./test/...
 
 # The floor is the same cluster by hand. -v shows the seconds of each stage.
 .PHONY: e2e-kubernetes

@@ -33,6 +33,7 @@ func (s *spec) make() {
 	s.Want(0, "apply", "--json-into", "apply.json", "cluster.kplan")
 	done := time.Now()
 	all := s.events("apply.json")
+	uncut = all
 	for _, stage := range []struct{ typ, what string }{
 		{"package", "they are nodes: containerd, kubelet, kubeadm"},
 		{"kubeadm_control_plane", "kubeadm init, with its images"},

@@ -63,6 +63,14 @@ func (m *Machine) unmount(ctx context.Context) error {
 	return err
 }
 
+// Disk is where the host has a path of a machine that is off: of /var, and elsewhere of what is not as in the image.
+func (m *Machine) Disk(path string) string {
+	if strings.HasPrefix(path, "/var/") {
+		return m.dir(path)
+	}
+	return m.dir("upper", path)
+}
+
 // mounted says whether something is mounted at a path. The path has no characters that the kernel would write as octals.
 func mounted(path string) bool {
 	data, _ := os.ReadFile("/proc/self/mountinfo")

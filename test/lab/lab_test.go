@@ -1,8 +1,11 @@
 package lab
 
 import (
+	"bufio"
 	"context"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"os"
@@ -136,13 +139,35 @@ func TestUsers(t *testing.T) {
 	}
 }
 
+// read waits for a byte.
+func read(r io.Reader) error {
+	_, err := r.Read(make([]byte, 1))
+	return err
+}
+
 func TestPower(t *testing.T) {
 	_, ms := open(t)
 	m, boot := ms[0], "cat /proc/sys/kernel/random/boot_id"
 	before := must(t, m, boot)
 	must(t, m, "echo kept >/root/a; echo kept >/var/a")
+	conn, err := net.Dial("tcp", net.JoinHostPort(m.Address, "22"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := bufio.NewReader(conn).ReadString('\n'); err != nil { // what sshd says first
+		t.Fatal(err)
+	}
 	if err := m.PowerOff(deadline(t)); err != nil {
 		t.Fatal(err)
+	}
+	if err := errors.Join(conn.SetReadDeadline(time.Now().Add(100*time.Millisecond)), read(conn)); !errors.Is(err, os.ErrDeadlineExceeded) {
+		t.Errorf("whoever was connected to a machine that lost power hears of it: %v", err)
+	}
+	for path, want := range map[string]string{"/root/a": "kept\n", "/var/a": "kept\n"} {
+		if got, err := os.ReadFile(m.Disk(path)); string(got) != want {
+			t.Errorf("on its disk, %s is %q, %v", path, got, err)
+		}
 	}
 	if _, err := dial(t, m, "root", ""); err == nil || m.On() {
 		t.Error("a machine without power answers")

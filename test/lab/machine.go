@@ -48,7 +48,8 @@ func (m *Machine) PowerOn(ctx context.Context) error {
 	return m.ready(ctx, 0)
 }
 
-// PowerOff cuts the power: nothing on the machine hears of it. The disk stays.
+// PowerOff cuts the power: nothing on the machine hears of it, and nobody on the network hears of the machine. The disk stays,
+// with all that was written: unlike a real one it does not lose what was not synced yet, as the host keeps that.
 func (m *Machine) PowerOff(ctx context.Context) error {
 	if err := m.stop(ctx); err != nil {
 		return fmt.Errorf("%s: power off: %w", m.Name, err)
@@ -110,13 +111,14 @@ func (m *Machine) stop(ctx context.Context) error {
 	if m.first && m.On() {
 		_, _ = run(ctx, "swapoff", m.dir(swapFile))
 	}
+	// The network goes first: a machine without power does not say that its connections are closed.
+	_, _ = run(ctx, "ip", "-n", netns, "link", "del", "lab-"+m.Name)
 	if err := clearCgroups(ctx, m.cgroups()); err != nil {
 		return err
 	}
 	if err := os.RemoveAll(m.dir("cgroups")); err != nil {
 		return err
 	}
-	_, _ = run(ctx, "ip", "-n", netns, "link", "del", "lab-"+m.Name)
 	_, _ = run(ctx, "ip", "netns", "del", netns+"-"+m.Name)
 	return m.unmount(ctx)
 }

@@ -15,15 +15,16 @@ import (
 // of objects, which kubectl asks. Nothing runs in it; what is applied is up at
 // once.
 type Cluster struct {
-	m       *Machine
-	objects map[string]*stored
-	version int
-	down    bool
-	tokens  map[string]string // for joining, with their descriptions
-	etcd    []EtcdMember
-	members uint64          // so many there ever were
-	young   bool            // nodes and DNS get ready once somebody waits for them
-	ill     map[string]bool // what does not work, whoever waits
+	m        *Machine
+	objects  map[string]*stored
+	version  int
+	down     bool
+	tokens   map[string]string // for joining, with their descriptions
+	etcd     []EtcdMember
+	members  uint64          // so many there ever were
+	young    bool            // nodes and DNS get ready once somebody waits for them
+	ill      map[string]bool // what does not work, whoever waits
+	starting bool            // and will answer once it is waited for
 }
 
 // ObjectID is which object it is.
@@ -79,6 +80,14 @@ func (c *Cluster) Down(down bool) {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
 	c.down = down
+}
+
+// APIStarts stops the API of the machine's cluster, which answers again once
+// somebody waits for it.
+func (m *Machine) APIStarts() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cluster.down, m.cluster.starting = true, true
 }
 
 // Object is a copy of an object as it is now; nil where there is none.

@@ -37,6 +37,8 @@ var scripts = map[string]Command{
 	script.Apt:      apt,
 	script.AptLists: aptLists,
 	script.Manifest: readManifest,
+
+	script.APIAwaited: awaitAPI,
 }
 
 func test(c *Call) host.Output {

@@ -306,6 +306,9 @@ func kubeadm(c *Call) host.Output {
 	if c.m.cluster == nil {
 		return fail(1, "failed to load admin kubeconfig")
 	}
+	if c.m.cluster.down {
+		return fail(1, "Get \"https://10.0.2.15:6443/api\": dial tcp 10.0.2.15:6443: connect: connection refused")
+	}
 	if len(args) < 3 || args[0] != "token" || args[2] != "--kubeconfig="+adminConf {
 		return c.Unknown()
 	}

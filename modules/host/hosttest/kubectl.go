@@ -249,11 +249,20 @@ func (cl *Cluster) patch(name string, text []byte) host.Output {
 	return say("node/" + name + " patched\n")
 }
 
+// awaitAPI is script.APIAwaited.
+func awaitAPI(c *Call) host.Output {
+	if cl := c.m.cluster; cl != nil && cl.starting && !c.Exists(script.KubeadmBegun) {
+		cl.starting, cl.down = false, false
+	}
+	return host.Output{}
+}
+
 // readManifest is script.Manifest.
 func readManifest(c *Call) host.Output {
 	if !c.Exists(adminConf) || c.m.cluster == nil || c.Exists(script.KubeadmBegun) {
 		return host.Output{}
 	}
+	awaitAPI(c)
 	ask := func(args ...string) host.Output {
 		return c.Run(append([]string{"kubectl", "--kubeconfig=" + adminConf, "--cache-dir=/dev/null", "--request-timeout=20s"}, args...)...)
 	}

@@ -135,6 +135,21 @@ func TestManifestWhereNothingAnswers(t *testing.T) {
 	}
 }
 
+// An API that is starting, as after a loss of power, is waited for.
+func TestWhereTheAPIIsStarting(t *testing.T) {
+	on, _ := on(t)
+	for typ, want := range map[string]values{
+		"manifest": {"name": "a", "content": one},
+		"node":     {"name": "k8s-node2", "labels": map[string]string{"disk": "ssd"}},
+	} {
+		on.apply(typ, want)
+		on.m.APIStarts()
+		if diff := on.differs(typ, want); diff != "" {
+			t.Errorf("%s: %s differ", typ, diff)
+		}
+	}
+}
+
 // A control plane that is still made may not answer: there is no cluster yet.
 func TestBeforeTheControlPlaneIsMade(t *testing.T) {
 	on, cluster := on(t)

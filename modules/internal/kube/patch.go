@@ -118,18 +118,19 @@ type lookedAt struct {
 	node    *nodeObject
 }
 
-// lookNode makes one call.
+// lookNode makes one call. An API that is starting is waited for.
 func lookNode(ctx context.Context, h host.Host, name string) (lookedAt, error) {
 	res, err := h.Do(
 		ctx,
 		host.Query{Argv: []string{"test", "-e", adminConf}, AnyExit: true},
 		host.Query{Argv: []string{"test", "-e", script.KubeadmBegun}, AnyExit: true},
+		host.Query{Argv: []string{"sh", "-c", script.APIAwaited}, AnyExit: true},
 		host.Query{Argv: kubectl("--request-timeout=20s", "get", "node", name, "--ignore-not-found", "-o", "json"), AnyExit: true},
 	)
 	if err != nil {
 		return lookedAt{}, err
 	}
-	out := res[2].Output
+	out := res[3].Output
 	switch {
 	// There is no cluster, or it is still made, or the command is not there.
 	case res[0].Output.Code != 0, res[1].Output.Code == 0, out.Code == 127:

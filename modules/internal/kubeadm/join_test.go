@@ -105,6 +105,15 @@ func TestATokenOfACutJoinGoes(t *testing.T) {
 	}
 }
 
+// A worker joins a control plane whose API is starting.
+func TestAStartingAPIIsAwaited(t *testing.T) {
+	ctx, plane, worker := worlds(t)
+	plane.APIStarts()
+	if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestANodeOfTheSameNameIsNotPushedAside(t *testing.T) {
 	ctx, plane, worker := worlds(t)
 	if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil {

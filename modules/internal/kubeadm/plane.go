@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/script"
 )
 
 // This file is what a worker that joins or leaves does on the machine of a
@@ -23,14 +24,17 @@ func kubectl(args ...string) host.Run {
 	return host.Run{Argv: append([]string{"kubectl", "--kubeconfig=" + adminFile, "--cache-dir=/dev/null"}, args...)}
 }
 
+// awaited waits for the API of a machine that is starting.
+var awaited = host.Query{Argv: []string{"sh", "-c", script.APIAwaited}, AnyExit: true}
+
 // machineOf is the machine-id of the node called name; "" where there is none.
 func machineOf(ctx context.Context, plane host.Host, name string) (string, error) {
 	get := kubectl("get", "node", name, "--ignore-not-found", "-o", "jsonpath={.status.nodeInfo.machineID}")
-	res, err := plane.Do(ctx, host.Query{Argv: get.Argv})
+	res, err := plane.Do(ctx, awaited, host.Query{Argv: get.Argv})
 	if err != nil {
 		return "", err
 	}
-	return strings.TrimSpace(string(res[0].Output.Stdout)), nil
+	return strings.TrimSpace(string(res[1].Output.Stdout)), nil
 }
 
 // nameFree fails where the node called name is another machine.
@@ -80,14 +84,14 @@ func mint(ctx context.Context, plane host.Host, name string) (string, error) {
 // revoke takes the tokens away that were minted for the machine called name.
 // Only their ids, which are no secret, are on a command line.
 func revoke(ctx context.Context, plane host.Host, name string) error {
-	res, err := plane.Do(ctx, host.Query{Argv: []string{
+	res, err := plane.Do(ctx, awaited, host.Query{Argv: []string{
 		"kubeadm", "token", "list", "--kubeconfig=" + adminFile, "-o", `jsonpath={.token} {.description}{"\n"}`,
 	}})
 	if err != nil {
 		return err
 	}
 	var ops []host.Op
-	for line := range strings.Lines(string(res[0].Output.Stdout)) {
+	for line := range strings.Lines(string(res[1].Output.Stdout)) {
 		token, what, _ := strings.Cut(strings.TrimSpace(line), " ")
 		if id, _, ok := strings.Cut(token, "."); ok && what == purpose(name) {
 			ops = append(ops, host.Run{Argv: []string{"kubeadm", "token", "delete", "--kubeconfig=" + adminFile, id}})

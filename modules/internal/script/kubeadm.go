@@ -29,8 +29,15 @@ begin() {
 	return 1
 }
 
+# emptied PATH...: true where a file there is empty, as a loss of power leaves one that was not on the disk yet.
+emptied() { [ -n "$(find "$@" -type f -size 0 2>/dev/null)" ]; }
+
+# synced PATH...: kubeadm does not see to it that what it writes is on the disk.
+synced() { find "$@" \( -type f -o -type d \) -exec sync {} + 2>/dev/null || sync; }
+
 # finish FILE...: their digests, then the end.
 finish() {
+	synced /etc/kubernetes /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env
 	sha256sum -- "$@" >"$sums.new"
 	sync "$sums.new"
 	mv -f "$sums.new" "$sums"
@@ -45,6 +52,9 @@ manifests() { printf '/etc/kubernetes/manifests/%s.yaml ' kube-apiserver kube-co
 here() {
 	kubectl --tls-server-name=kubernetes --server="https://127.0.0.1:$(sed -n 's/.*--secure-port=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)" "$@"
 }
+
+# kubeconfigs: those of the control plane. The kubelet's is changed later.
+kubeconfigs() { printf '/etc/kubernetes/%s.conf ' admin super-admin controller-manager scheduler; }
 
 # answers: waits until the API server of this machine says that it is ready.
 answers() {
@@ -67,17 +77,25 @@ same() {
 // KubeadmInit makes the first control plane of a cluster from the configuration
 // in the file that is its argument. kubeadm keeps the certificates and
 // kubeconfigs that are there, so what was cut off is resumed by the same
-// command, without the checks that its own work would fail. The token that
-// kubeadm makes for joining is taken away.
+// command, without the checks that its own work would fail. Certificates and
+// kubeconfigs are on the disk before anything is made with them: where a loss of
+// power emptied some, all are made anew. The token that kubeadm makes for joining
+// is taken away.
 const KubeadmInit = kubeadmFiles + `
 again=
 if begin $(manifests) /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/etcd/member; then
 	again=Port-6443,Port-10250,Port-10257,Port-10259,Port-2379,Port-2380,DirAvailable--var-lib-etcd
 	for m in $(manifests); do again=$again,FileAvailable--etc-kubernetes-manifests-${m##*/}; done
 	again=--ignore-preflight-errors=$again
+	! emptied /etc/kubernetes/pki $(kubeconfigs) || rm -rf /etc/kubernetes/pki $(kubeconfigs) /etc/kubernetes/kubelet.conf
+	! emptied /var/lib/kubelet/pki /etc/kubernetes/kubelet.conf || rm -rf /var/lib/kubelet/pki /etc/kubernetes/kubelet.conf
 fi
+kubeadm init phase certs all --config "$1" </dev/null
+kubeadm init phase kubeconfig all --config "$1" </dev/null
+synced /etc/kubernetes
 kubeadm init --config "$1" --skip-token-print $again </dev/null
-for token in $(kubeadm token list -o jsonpath='{.token}{"\n"}'); do
+tokens=$(kubeadm token list -o jsonpath='{.token}{"\n"}')
+for token in $tokens; do
 	kubeadm token delete "${token%%.*}"
 done
 finish "$1" $(manifests) /var/lib/kubelet/config.yaml
@@ -99,12 +117,17 @@ finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 
 // KubeadmJoin makes the machine a worker, from the configuration on its standard
 // input. Its argument is the node's name: a join that was cut off and had come
-// through is not made again, which kubeadm would refuse. KubeadmJoined ends it.
+// through is not made again, which kubeadm would refuse, unless a loss of power
+// emptied what it made. KubeadmJoined ends it.
 const KubeadmJoin = kubeadmFiles + `
 export KUBECONFIG=/etc/kubernetes/kubelet.conf
 again=
 if begin /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt; then
 	again=--ignore-preflight-errors=Port-10250,FileAvailable--etc-kubernetes-kubelet.conf,FileAvailable--etc-kubernetes-bootstrap-kubelet.conf,FileAvailable--etc-kubernetes-pki-ca.crt
+	for f in /etc/kubernetes/kubelet.conf /etc/kubernetes/pki/ca.crt /var/lib/kubelet/config.yaml \
+		/var/lib/kubelet/kubeadm-flags.env /var/lib/kubelet/pki/kubelet-client-current.pem; do
+		[ -s "$f" ] || rm -rf /etc/kubernetes/kubelet.conf /etc/kubernetes/bootstrap-kubelet.conf /etc/kubernetes/pki /var/lib/kubelet/pki
+	done
 fi
 if [ -z "$again" ] || ! kubectl get node "$1" >/dev/null 2>&1; then
 	umask 077
@@ -130,7 +153,8 @@ begin $(manifests) /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/
 // KubeadmJoinPlane makes the machine a member of the control plane, from the
 // configuration on its standard input. Its argument is the node's name. All that
 // kubeadm does can be done again, but that it does not take a node of this name
-// that is there already.
+// that is there already. What a loss of power emptied, it makes anew; the keys
+// that members share are on the disk before.
 const KubeadmJoinPlane = kubeadmFiles + `
 umask 077
 config=$(mktemp -p /run/kplan)
@@ -144,6 +168,8 @@ begun=
 for f in $(manifests) /etc/kubernetes/kubelet.conf; do
 	[ ! -e "$f" ] || begun=--ignore-preflight-errors=$again
 done
+! emptied /etc/kubernetes/pki $(kubeconfigs) || rm -f /etc/kubernetes/pki/apiserver* /etc/kubernetes/pki/front-proxy-client.* /etc/kubernetes/pki/etcd/[!c]* $(kubeconfigs)
+! emptied /var/lib/kubelet/pki /etc/kubernetes/kubelet.conf || rm -rf /var/lib/kubelet/pki /etc/kubernetes/kubelet.conf
 there=
 if [ -e /etc/kubernetes/kubelet.conf ] && kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node "$1" >/dev/null 2>&1; then
 	there=--skip-phases=kubelet-start
