@@ -24,4 +24,13 @@ var kubeadm = []resourcetest.Case{
 			"cluster": map[string]map[string]string{"k8s-node1": {"endpoint": "10.0.2.15:6443", "ca_hash": hosttest.AuthorityHash}},
 		},
 	},
+	{
+		Type: "etcd_snapshot", Name: "each day", Needs: []string{"cluster"},
+		Want: resourcetest.Values{"schedule": "*-*-* 03:00:00", "keep": 3, "path": `/var/lib/kplan-law/100% "etcd" $HOME\x`},
+		Changes: []resourcetest.Values{
+			{"schedule": "hourly"},
+			{"keep": 1},
+			{"path": "/var/lib/kplan-law/etcd", "keep": 2},
+		},
+	},
 }
