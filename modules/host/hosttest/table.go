@@ -8,8 +8,12 @@ import (
 
 // commands are what every machine knows.
 var commands = merged(coreutils, shells, packaging, kmod, runtimes, map[string]Command{
-	"kubectl":   kubectl,
-	"kubeadm":   kubeadm,
+	"kubectl": kubectl,
+	"kubeadm": kubeadm,
+
+	"kplan-etcd":      kplanEtcd,
+	"systemd-analyze": systemdAnalyze,
+
 	"systemctl": systemctl,
 	"swapon":    swapon,
 	"swapoff":   swapoff,

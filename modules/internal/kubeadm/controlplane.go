@@ -23,13 +23,14 @@ var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
 // other (via join HOST); where one has, a new host joins through it. A host that
 // is taken out of the resource leaves through one that stays, after those that
 // are new have joined. The members of etcd are counted before each of that: more
-// than half must answer. etcd's data and certificates of another cluster are
+// than half must answer. A snapshot of etcd is taken first, as before-TIME.db in
+// /var/backups/etcd: see etcd_snapshot. etcd's data and certificates of another cluster are
 // never written over. No token is left behind, nor a certificate key: the keys
 // that members share are read on one and written on the other.
 //
 // What was cut off is resumed. Where the configuration, a static pod or the
 // kubelet's configuration is changed afterwards, kubeadm writes all of them
-// again. The version of a cluster that is there cannot be changed so far. Delete
+// again, after a snapshot where etcd answers. The version of a cluster that is there cannot be changed so far. Delete
 // of the last member resets the machine: the cluster's data is gone then.
 //
 //	resource "kubeadm_control_plane" "main" {
@@ -126,6 +127,11 @@ func (c KubeadmControlPlane) Apply(ctx context.Context, h host.Host, prior *Kube
 	}
 	if prior == nil {
 		return detached(ctx, h, "make the control plane", script.KubeadmInit, nil, c.Config)
+	}
+	if _, err := lookAtEtcd(ctx, h); err == nil { // where it does not answer, there is none to take
+		if err := snapshotNow(ctx, h); err != nil {
+			return err
+		}
 	}
 	return detached(ctx, h, "write the control plane again", script.KubeadmRepair, nil, c.Config)
 }

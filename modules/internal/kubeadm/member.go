@@ -45,6 +45,9 @@ func (c KubeadmControlPlane) join(ctx context.Context, h host.Host, through stri
 	if err := makeRoom(ctx, plane, init); err != nil {
 		return err
 	}
+	if err := snapshotNow(ctx, plane); err != nil {
+		return err
+	}
 	shared, err := host.Read(ctx, plane, sharedKeys...)
 	if err != nil {
 		return err
@@ -104,6 +107,9 @@ func leave(ctx context.Context, h host.Host, through string) error {
 		return err
 	}
 	if err := m.without(name); err != nil {
+		return err
+	}
+	if err := snapshotNow(ctx, plane); err != nil {
 		return err
 	}
 	if err := takeOut(ctx, plane, name); err != nil {

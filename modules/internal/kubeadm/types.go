@@ -23,5 +23,6 @@ func Types() []*resource.Type {
 		controlPlane,
 		join,
 		kubeadmConfig,
+		etcdSnapshot,
 	}
 }

@@ -48,4 +48,13 @@ var kubeadm = []resourcetest.Case{
 			{"version": "1.36.0", "controller_manager_extra_args": map[string]string{"v": "2"}},
 		},
 	},
+	{
+		Type: "etcd_snapshot", Name: "each day", Needs: []string{"cluster"},
+		Want: resourcetest.Values{"schedule": "*-*-* 03:00:00", "keep": 3, "path": `/var/lib/kplan-law/100% "etcd" $HOME\x`},
+		Changes: []resourcetest.Values{
+			{"schedule": "hourly"},
+			{"keep": 1},
+			{"path": "/var/lib/kplan-law/etcd", "keep": 2},
+		},
+	},
 }
