@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kplan/kplan/modules/internal/objects"
 )
@@ -51,7 +52,8 @@ func (m *Machine) found(nodes ...string) {
 	for _, name := range nodes {
 		c.join(name, m.facts.MachineID)
 	}
-	m.put(adminConf, "apiVersion: v1\nkind: Config\n")
+	m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
+	m.tree[adminConf].mode = 0o600
 	m.cluster = c
 }
 

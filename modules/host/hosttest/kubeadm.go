@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/internal/script"
@@ -79,11 +80,13 @@ const (
 
 var staticPods = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"}
 
+var authorityKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+
 // authority is the certificate of every cluster's authority, always with the
 // same key.
 var authority = sync.OnceValue(func() string {
-	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true}
+	key := authorityKey
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
 		panic(err)
@@ -226,6 +229,11 @@ func kubeadm(c *Call) host.Output {
 	args := c.Argv[1:]
 	if c.m.cluster == nil {
 		return fail(1, "failed to load admin kubeconfig")
+	}
+	if slices.Equal(args, []string{"certs", "renew", "admin.conf"}) {
+		c.Change()
+		c.m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
+		return say("certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself renewed\n")
 	}
 	if len(args) < 3 || args[0] != "token" || args[2] != "--kubeconfig="+adminConf {
 		return c.Unknown()

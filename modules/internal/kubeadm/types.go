@@ -22,5 +22,6 @@ func Types() []*resource.Type {
 	return []*resource.Type{
 		controlPlane,
 		join,
+		kubeConfig,
 	}
 }
