@@ -33,7 +33,8 @@ var kubeConfig = resource.Define[Kubeconfig]("kubeconfig", resource.Merges)
 // the suffix .kplan.bak. Entries of that name which are of another cluster, at
 // another address and of another authority, are an error, and so is a file that
 // kplan cannot edit, such as one in JSON. Without merge the whole file is kplan's.
-// Delete removes the entries, and the file where nothing else is in it.
+// Delete removes the entries and that copy, and the file where nothing else is
+// in it.
 //
 // Where the machine reaches the cluster at another address, cluster is a map that
 // says so: by the control plane's host, the endpoint and the ca_hash.
@@ -163,7 +164,7 @@ func (k Kubeconfig) Apply(ctx context.Context, h host.Host, prior *Kubeconfig) e
 	if endpoint == nil || hash == nil {
 		return errors.New("nothing is known of the control plane")
 	}
-	s, err := k.look(ctx, h, host.ReadFile{Path: adminFile}, host.ReadFile{Path: path.Dir(k.Path)})
+	s, err := k.look(ctx, h, host.ReadFile{Path: adminFile})
 	if err != nil {
 		return err
 	}
@@ -207,6 +208,6 @@ func (k Kubeconfig) Delete(ctx context.Context, h host.Host) error {
 	if g, err := kubeconfig.Parse(text); err == nil && g.Bare() {
 		change = host.Remove{Path: k.Path}
 	}
-	_, err = h.Do(ctx, change, host.Remove{Path: k.Path + backup})
+	_, err = h.Do(ctx, host.Remove{Path: k.Path + backup}, change)
 	return err
 }

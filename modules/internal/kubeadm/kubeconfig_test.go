@@ -305,3 +305,24 @@ func TestAccessPeers(t *testing.T) {
 		t.Errorf("it acts on %q", got)
 	}
 }
+
+// A delete that is cut off anywhere is completed by the next one.
+func TestAccessDeleteIsCut(t *testing.T) {
+	for n, cut := 1, true; cut; n++ {
+		ctx, _, m := worlds(t)
+		m.PutAs(homeFile, others, 0o600, 1000, 1000)
+		want := accessWanted()
+		want.apply(t, ctx, m, nil)
+		recorded, _ := want.read(t, m)
+		m.Arrange(hosttest.Fault{Op: n})
+		err := recorded.Delete(t.Context(), m.Host())
+		cut = !m.Pending()
+		m.Forgive()
+		if cut != (err != nil) {
+			t.Fatalf("cut off at operation %d: %v, error %v", n, cut, err)
+		}
+		if err := recorded.Delete(t.Context(), m.Host()); err != nil || m.Content(homeFile) != others || m.File(homeFile+backup) != nil {
+			t.Errorf("cut off at operation %d, then deleted: %v, it is\n%s", n, err, m.Content(homeFile))
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package kubeadm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -20,25 +21,33 @@ const backup = ".kplan.bak"
 // seen is the file of a kubeconfig, and what belongs to it.
 type seen struct {
 	file  *host.File // nil where there is none
-	group string     // the user's own; "" where there is no such user
+	dir   *host.File
+	group string // the user's own; "" where there is no such user
 	more  []*host.File
 }
 
-// look reads the file, and what more asks for, in one call.
+// look reads the file, and what more asks for, in one call. A user's directory
+// that leads elsewhere is not followed: root would write there.
 func (k Kubeconfig) look(ctx context.Context, h host.Host, more ...host.Op) (seen, error) {
-	ops := append([]host.Op{host.ReadFile{Path: k.Path}, host.Query{Argv: []string{"id", "-gn", "--", k.User}, AnyExit: true}}, more...)
+	ops := append([]host.Op{
+		host.ReadFile{Path: k.Path},
+		host.ReadFile{Path: path.Dir(k.Path)},
+		host.Query{Argv: []string{"id", "-gn", "--", k.User}, AnyExit: true},
+	}, more...)
 	res, err := h.Do(ctx, ops...)
 	if err != nil {
 		return seen{}, err
 	}
-	s := seen{file: res[0].File}
-	if res[1].Output.Code == 0 {
-		s.group = strings.TrimSpace(string(res[1].Output.Stdout))
+	s := seen{file: res[0].File, dir: res[1].File}
+	if res[2].Output.Code == 0 {
+		s.group = strings.TrimSpace(string(res[2].Output.Stdout))
 	}
-	for _, r := range res[2:] {
+	for _, r := range res[3:] {
 		s.more = append(s.more, r.File)
 	}
 	switch f := s.file; {
+	case s.dir != nil && s.dir.Kind != host.KindDir:
+		err = k.refuse("its directory is none, or a symbolic link; write the path that that points to")
 	case f == nil:
 	case f.Kind == host.KindSymlink:
 		err = k.refuse("a symbolic link stands there; write the path that it points to")
@@ -62,16 +71,12 @@ func (k Kubeconfig) parse(file *host.File) (*kubeconfig.File, error) {
 	return f, nil
 }
 
-// write puts the entries into the file. A user's directory that leads elsewhere
-// is not followed: root would write there.
+// write puts the entries into the file.
 func (k Kubeconfig) write(ctx context.Context, h host.Host, s seen, c kubeconfig.Cluster, u kubeconfig.User, choose bool) error {
 	file := host.WriteFile{Path: k.Path, Content: []byte(kubeconfig.Render(k.Name, c, u)), Mode: 0o600, Owner: k.User, Group: s.group}
 	var ops []host.Op
-	switch dir := s.more[1]; {
-	case dir == nil:
+	if s.dir == nil {
 		ops = append(ops, host.MakeDir{Path: path.Dir(k.Path), Mode: 0o700, Owner: k.User, Group: s.group})
-	case dir.Kind != host.KindDir:
-		return k.refuse("its directory is none, or a symbolic link; write the path that that points to")
 	}
 	if s.file != nil {
 		f, err := k.parse(s.file)
@@ -112,10 +117,10 @@ func (k Kubeconfig) merge(f *kubeconfig.File, c kubeconfig.Cluster, u kubeconfig
 // access is where the cluster is reached and what its authority is; nil for what
 // is not known.
 func (k Kubeconfig) access() (endpoint, hash *string) {
-	for _, c := range k.Cluster {
-		return c.Endpoint, c.CAHash
+	for _, c := range k.Cluster { // all say the same
+		endpoint, hash = cmp.Or(endpoint, c.Endpoint), cmp.Or(hash, c.CAHash)
 	}
-	return nil, nil
+	return endpoint, hash
 }
 
 // means is the cluster that the name stands for in the file: another one than
