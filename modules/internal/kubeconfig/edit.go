@@ -184,13 +184,13 @@ func (t *lines) close() (string, error) {
 }
 
 var (
-	keyLine = regexp.MustCompile(`^(?:"([^"\\]+)"|'([^']+)'|([A-Za-z_][^:#'"\s]*)) *:(?:\s|$)`)
+	keyLine = regexp.MustCompile(`^(?:"([^"\\]+)"|'([^']+)'|([A-Za-z0-9_.][^:#'"\s]*)) *:(?:\s|$)`)
 	// What YAML 1.1, which kubectl reads, takes for a boolean.
 	yesNo = regexp.MustCompile(`(?i)^(?:y|n|yes|no|on|off)$`)
 	// What stands on the line of a key that has no value, or an empty one.
-	noValue = regexp.MustCompile(`^([^:]*:)[ \t]*(?:null|~|\[ *\]|""|'')?([ \t]+#.*?|[ \t]*?)(\r?\n)$`)
+	noValue = regexp.MustCompile(`^([^:]*:)[ \t]*?(?:null|~|\[ *\]|""|'')?([ \t]+#.*?|[ \t]*?)(\r?\n)$`)
 	// The same of a key with any value of one line.
-	oneValue = regexp.MustCompile(`^([^:]*:)[ \t]*(?:[^ \t#].*?)?([ \t]+#.*?|[ \t]*?)(\r?\n)$`)
+	oneValue = regexp.MustCompile(`^([^:]*:)[ \t]*?(?:[^ \t#].*?)?([ \t]+#.*?|[ \t]*?)(\r?\n)$`)
 )
 
 // find is the place of the lines of a key: those of its value end before to.
@@ -235,14 +235,14 @@ func (t *lines) put(list string, i int, entry string) {
 	for l := range strings.Lines(entry) {
 		made = append(made, strings.Repeat(" ", indent)+strings.TrimSuffix(l, "\n")+t.end)
 	}
-	place := [2]int{at + 1, at + 1} // behind the last one
+	from, behind := at+1, at+1 // behind the last one
 	switch {
 	case i >= 0:
-		place = items[i]
+		from, behind = items[i].from, items[i].to
 	case len(items) > 0:
-		place = [2]int{items[len(items)-1][1], items[len(items)-1][1]}
+		from, behind = items[len(items)-1].deep, items[len(items)-1].deep
 	}
-	t.all = slices.Replace(t.all, place[0], place[1], made...)
+	t.all = slices.Replace(t.all, from, behind, made...)
 	switch {
 	case len(items) == 0:
 		t.all[at] = empty[1] + empty[2] + empty[3]
@@ -251,20 +251,29 @@ func (t *lines) put(list string, i int, entry string) {
 	}
 }
 
-// items are the entries of a list, as the first line of each and the one after
-// its last. Comments and empty lines between them are of nobody.
-func (t *lines) items(from, to int) (indent int, items [][2]int, ok bool) {
+// item is the lines of one entry of a list: those before to, and before deep
+// with comments that are indented as if they were of it. In a text of several
+// lines they are no comments.
+type item struct{ from, to, deep int }
+
+// items are the entries of a list. Other comments and empty lines between them
+// are of nobody.
+func (t *lines) items(from, to int) (indent int, items []item, ok bool) {
 	for i := from; i < to; i++ {
 		line := strings.TrimRight(t.all[i], "\r\n \t")
 		text := strings.TrimLeft(line, " ")
 		depth := len(line) - len(text)
+		last := len(items) - 1
 		switch {
-		case text == "" || text[0] == '#' && (len(items) == 0 || depth <= indent):
-		case len(items) > 0 && depth > indent:
-			items[len(items)-1][1] = i + 1
-		case (text == "-" || strings.HasPrefix(text, "- ")) && (len(items) == 0 || depth == indent):
+		case text == "" || text[0] == '#' && (last < 0 || depth <= indent):
+		case last >= 0 && depth > indent:
+			items[last].deep = i + 1
+			if text[0] != '#' {
+				items[last].to = i + 1
+			}
+		case (text == "-" || strings.HasPrefix(text, "- ")) && (last < 0 || depth == indent):
 			indent = depth
-			items = append(items, [2]int{i, i + 1})
+			items = append(items, item{i, i + 1, i + 1})
 		default:
 			return 0, nil, false
 		}
@@ -274,14 +283,13 @@ func (t *lines) items(from, to int) (indent int, items [][2]int, ok bool) {
 
 // choose sets the current context, or takes it away.
 func (t *lines) choose(name string) {
-	at, to, found := t.find(current)
+	at, _, found := t.find(current)
 	if !found {
 		t.all = append(t.all, current+": "+scalar(name)+t.end)
 		return
 	}
-	_, items, ok := t.items(at+1, to)
 	m := oneValue.FindStringSubmatch(t.all[at])
-	if m == nil || !ok || len(items) > 0 {
+	if m == nil {
 		t.err = errForm
 		return
 	}

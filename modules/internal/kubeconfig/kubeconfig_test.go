@@ -1,6 +1,7 @@
 package kubeconfig_test
 
 import (
+	"math/rand/v2"
 	"strings"
 	"testing"
 
@@ -197,6 +198,61 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// The forms that people and programs write, put together by chance.
+func TestForms(t *testing.T) {
+	dice := rand.New(rand.NewPCG(1, 2))
+	pick := func(all ...string) string { return all[dice.IntN(len(all))] }
+	comment := func() string {
+		return pick("", "", "", "\n", "# a comment: - name\n", "  # indented\n", "      # deep\n")
+	}
+	list := func(key string, entries ...string) string {
+		n := dice.IntN(3)
+		if n == 0 {
+			return key + ": null" + pick("", " # none", "  ") + "\n" + comment()
+		}
+		indent, text := pick("", "", "  ", "    "), pick(key, key, `"`+key+`"`, "'"+key+"' ")+":"+pick("", " # these")+"\n"
+		for i := range n {
+			text += comment()
+			lines := strings.Split(strings.TrimSuffix(strings.ReplaceAll(entries[dice.IntN(len(entries))], "NAME", "n"+string(rune('a'+i))), "\n"), "\n")
+			text += indent + strings.Join(lines, "\n"+indent) + "\n"
+		}
+		return text + comment()
+	}
+	for range 2000 {
+		parts := []string{
+			"apiVersion: v1\n", "kind: Config\n" + comment(), pick("preferences: {}\n", "preferences:\n  colors: true\n"),
+			pick("current-context: na # this\n", "current-context: \"\"\n", "current-context: 'nb'\n"),
+			list("clusters", "- cluster:\n    server: https://x\n  name: NAME\n", "- name: NAME # x\n  cluster: {server: \"https://y: z\"}\n", "-\n  name: \"NAME\"\n  cluster:\n    extensions:\n    - name: minikube\n      extension:\n        a: b\n"),
+			list("contexts", "- context: {cluster: na, user: na}\n  name: NAME\n", "- name: NAME\n  context:\n    cluster: nb\n\n    user: na\n"),
+			list("users", "- name: NAME\n  user:\n    exec:\n      command: aws\n      args:\n      - eks\n      - --x\n", "- name: NAME\n  user: {}\n", "- name: NAME\n  user:\n    token: |-\n      users:\n      # no comment\n"),
+		}
+		dice.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
+		text := pick("", "---\n", "# head\n") + strings.Join(parts, "")
+		if dice.IntN(4) == 0 {
+			text = strings.TrimRight(text, "\n")
+		}
+		if dice.IntN(4) == 0 {
+			text = strings.ReplaceAll(text, "\n", "\r\n")
+		}
+		f := parse(t, text)
+		made, err := f.With("new", cluster, user, false)
+		if err != nil {
+			t.Fatalf("%v:\n%s", err, text)
+		}
+		kept(t, text, made, "new")
+		if again, err := parse(t, made).With("new", cluster, user, false); err != nil || again != made {
+			t.Fatalf("%v, twice it is\n%q\nand was\n%q", err, again, made)
+		}
+		if back, err := parse(t, made).Without("new"); err != nil || back != text {
+			t.Fatalf("%v, back it is\n%q\nand was\n%q", err, back, text)
+		}
+		gone, err := f.Without("na") // others go as well as its own
+		if err != nil || parse(t, gone).Has("na") {
+			t.Fatalf("%v, without na\n%q\nis\n%q", err, text, gone)
+		}
+	}
+}
+
 // Beside the entries of one name nothing changes, whatever the text is: what is
 // edited says what it is to say, editing it again changes nothing, and without
 // the entries it is as it was.
@@ -208,6 +264,7 @@ func FuzzEdit(f *testing.F) {
 	f.Add("# only\n", "a")
 	f.Add("clusters:\n  -\n    name: |\n      a\n\n  # c\nusers:\n", "a: b")
 	f.Add(`{"clusters": []}`, "x")
+	f.Add("0:\n- -\ncurrent-context: A\n0:\n-", "A")
 	f.Fuzz(func(t *testing.T, text, name string) {
 		before, err := kubeconfig.Parse(text)
 		if err != nil || strings.TrimSpace(name) == "" {
