@@ -107,14 +107,15 @@ func (k Kubeconfig) Claims() []string {
 // Peers implements resource.Peerer: one host of the control plane. What was read
 // knows when it ends, and to take that away no other machine is needed.
 func (k Kubeconfig) Peers() []string {
-	if k.Expires != nil || len(k.Cluster) == 0 {
+	if k.Expires != nil {
 		return nil
 	}
-	return []string{k.plane()}
+	planes := k.planes()
+	return planes[:min(len(planes), 1)]
 }
 
-// plane is the host of the control plane that the credentials come from.
-func (k Kubeconfig) plane() string { return slices.Min(slices.Collect(maps.Keys(k.Cluster))) }
+// planes are the hosts of the control plane.
+func (k Kubeconfig) planes() []string { return slices.Sorted(maps.Keys(k.Cluster)) }
 
 // Read makes one call.
 func (k Kubeconfig) Read(ctx context.Context, h host.Host) (*Kubeconfig, error) {
@@ -173,7 +174,7 @@ func (k Kubeconfig) Apply(ctx context.Context, h host.Host, prior *Kubeconfig) e
 	}
 	plane := h
 	if own, _, _ := administrator(s.more[0], *hash); pinned(own.CA) != *hash { // the machine is not of the control plane itself
-		if plane, err = host.Peer(ctx, k.plane()); err != nil {
+		if plane, err = host.Peer(ctx, k.planes()[0]); err != nil {
 			return err
 		}
 	}
