@@ -22,7 +22,8 @@ type peer struct {
 }
 
 // actsOn are the other hosts on whose machines the step of node i acts too: a
-// replacement on those of what it deletes and of what it makes.
+// replacement on those of what it deletes and of what it makes. Its own host is
+// none of them: what it does there it does at home.
 func (d *derivation) actsOn(i int) []string {
 	t, c := d.nodes[i].typ, d.nodes[i].change
 	if t == nil || !d.nodes[i].acts() {
@@ -38,6 +39,7 @@ func (d *derivation) actsOn(i int) []string {
 	if via := d.nodes[i].via.Host; via != "" {
 		names = append(names, via)
 	}
+	names = slices.DeleteFunc(names, func(name string) bool { return name == d.addr(i).Host })
 	slices.Sort(names)
 	return slices.Compact(names)
 }

@@ -105,6 +105,17 @@ func TestAStepActsOnAnotherMachineToo(t *testing.T) {
 	}
 }
 
+// A type cannot know which host it is on: the own one is no other.
+func TestTheOtherMachineIsTheOwn(t *testing.T) {
+	w, _ := withGuests(t)
+	w.spec(guestOf("b"))
+	p := w.plan()
+	defer p.Close()
+	if s := p.Plan.Steps(); len(s) != 1 || len(s[0].Peers) != 0 {
+		t.Errorf("steps: %+v", s)
+	}
+}
+
 // The connection to the other machine is made again, and the act there is
 // found by its id.
 func TestTheOtherMachineIsLost(t *testing.T) {

@@ -78,6 +78,7 @@ var layers = []layer{
 	},
 	{"modules/internal/script", nil, "what runs on a host, as text"},
 	{"modules/internal/objects", []string{cty, ctyYAML}, "the names that a YAML text holds"},
+	{"modules/internal/kubeconfig", []string{"modules/internal/objects", cty, ctyYAML}, "the entries that a YAML text holds"},
 	{
 		"modules/internal/container",
 		[]string{"modules/internal/*", "modules/host", "modules/resource", toml},

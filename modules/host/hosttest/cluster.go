@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kplan/kplan/modules/internal/objects"
 )
@@ -59,7 +60,8 @@ func (m *Machine) found(nodes ...string) {
 			c.grow(name, name)
 		}
 	}
-	m.put(adminConf, "apiVersion: v1\nkind: Config\n")
+	m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
+	m.tree[adminConf].mode = 0o600
 	m.cluster = c
 }
 

@@ -29,6 +29,7 @@ var coreutils = map[string]Command{
 	"ln":    ln,
 	"chmod": chmod,
 	"chown": chown,
+	"id":    id,
 }
 
 // scripts are the texts that sh -c knows beside simple commands.
@@ -195,6 +196,20 @@ func stat(c *Call) host.Output {
 		return fail(1, "stat: cannot statx '"+c.Argv[4]+"': "+noEntry)
 	}
 	return say(fmt.Sprintf("%d %d\n", n.uid, n.gid))
+}
+
+// id knows how to print the name of a user's own group.
+func id(c *Call) host.Output {
+	if len(c.Argv) != 4 || c.Argv[1] != "-gn" || c.Argv[2] != "--" {
+		return c.Unknown()
+	}
+	for line := range strings.Lines(string(c.m.database("/etc/passwd"))) {
+		if f := strings.Split(line, ":"); len(f) > 3 && f[0] == c.Argv[3] {
+			gid, _ := strconv.Atoi(f[3])
+			return say(nameOf(gid, c.m.database("/etc/group")) + "\n")
+		}
+	}
+	return fail(1, "id: '"+c.Argv[3]+"': no such user")
 }
 
 // ln makes a symbolic link at a path; with -f it replaces what is no directory.

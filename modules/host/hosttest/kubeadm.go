@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/internal/objects"
@@ -85,11 +86,13 @@ const (
 
 var staticPods = []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "etcd"}
 
+var authorityKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+
 // authority is the certificate of every cluster's authority, always with the
 // same key.
 var authority = sync.OnceValue(func() string {
-	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true}
+	key := authorityKey
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
 		panic(err)
@@ -257,7 +260,7 @@ func kubeadmJoinPlane(c *Call) host.Output {
 	plane.cluster.join(name, c.m.facts.MachineID)
 	plane.cluster.grow(name, address)
 	c.m.cluster = plane.cluster
-	c.m.put(adminConf, "apiVersion: v1\nkind: Config\n")
+	c.m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put("/var/lib/etcd/member", "")
 	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
@@ -308,6 +311,11 @@ func kubeadm(c *Call) host.Output {
 	}
 	if c.m.cluster.down {
 		return fail(1, "Get \"https://10.0.2.15:6443/api\": dial tcp 10.0.2.15:6443: connect: connection refused")
+	}
+	if slices.Equal(args, []string{"certs", "renew", "admin.conf"}) {
+		c.Change()
+		c.m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
+		return say("certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself renewed\n")
 	}
 	if len(args) < 3 || args[0] != "token" || args[2] != "--kubeconfig="+adminConf {
 		return c.Unknown()

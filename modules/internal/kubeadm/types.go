@@ -24,5 +24,6 @@ func Types() []*resource.Type {
 		join,
 		kubeadmConfig,
 		etcdSnapshot,
+		kubeConfig,
 	}
 }

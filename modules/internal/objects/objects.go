@@ -107,7 +107,7 @@ func empty(doc string) bool {
 }
 
 func parse(doc string) (Object, error) {
-	if deep(doc) {
+	if TooDeep(doc) {
 		return Object{}, fmt.Errorf("is nested too deep. An object has at most %d levels", maxLevels)
 	}
 	v, err := yaml.Unmarshal([]byte(doc), cty.DynamicPseudoType)
@@ -135,9 +135,9 @@ func parse(doc string) (Object, error) {
 // given.
 const maxLevels = 1000
 
-// deep tells whether doc could be nested deeper than maxLevels: by brackets, or
+// TooDeep tells whether doc could be nested deeper than maxLevels: by brackets, or
 // by what stands before the first word of a line.
-func deep(doc string) bool {
+func TooDeep(doc string) bool {
 	open := 0
 	for line := range strings.Lines(doc) {
 		if len(line)-len(strings.TrimLeft(line, " -?:\t")) > maxLevels {

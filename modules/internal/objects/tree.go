@@ -23,7 +23,7 @@ func Trees(text string) ([]map[string]any, error) {
 		if empty(doc) {
 			continue
 		}
-		if deep(doc) {
+		if TooDeep(doc) {
 			return nil, fmt.Errorf("document %d is nested too deep: at most %d levels", i+1, maxLevels)
 		}
 		v, err := yaml.Unmarshal([]byte(doc), cty.DynamicPseudoType)
