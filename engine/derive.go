@@ -54,8 +54,9 @@ type node struct {
 	secrets []string  // attributes that must not be shown
 	asked   cty.Value // what it is read as
 
-	showed *reading      // readAll, assume, or a saved plan; nil where nothing was read
-	change *plans.Change // decide; nil where withheld
+	showed *reading           // readAll, assume, or a saved plan; nil where nothing was read
+	found  []resource.Finding // readAll
+	change *plans.Change      // decide; nil where withheld
 }
 
 // reading is what the machine showed; empty where it was not read.

@@ -47,6 +47,7 @@ type ops struct {
 	disrupts   func(want, prior cty.Value) []string
 	refuses    func(want, prior cty.Value) string
 	keeps      func(read cty.Value, o Outlook) string
+	inspect    func(ctx context.Context, h host.Host, want cty.Value, s Situation) ([]Finding, error)
 }
 
 // Option is a property that a type is defined with.
@@ -172,6 +173,11 @@ func define[T any](name string, opts []Option) *Type {
 		t.ops.refuses = func(want, prior cty.Value) string {
 			p := known(prior)
 			return any(known(want)).(Refuser[T]).Refuses(&p)
+		}
+	}
+	if _, ok := power[Inspector](zero); ok {
+		t.ops.inspect = func(ctx context.Context, h host.Host, want cty.Value, s Situation) ([]Finding, error) {
+			return any(known(want)).(Inspector).Inspect(ctx, h, s)
 		}
 	}
 	if _, ok := power[Keeper[T]](zero); ok {
