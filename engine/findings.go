@@ -180,6 +180,7 @@ func (d *derivation) preflight() (warnings []string) {
 	}
 	groups := map[kind][]found{}
 	for _, f := range all {
+		f.Msg = d.hider.hide(f.Msg)
 		k := kind{f.Name, f.Advice, f.Error && d.in.Mode != plans.RefreshOnly}
 		groups[k] = append(groups[k], f)
 	}
@@ -187,7 +188,7 @@ func (d *derivation) preflight() (warnings []string) {
 		return cmp.Or(strings.Compare(a.name, b.name), strings.Compare(a.advice, b.advice))
 	})
 	for _, k := range order {
-		text := d.hider.hide(onHosts(groups[k])) + " " + k.advice
+		text := onHosts(groups[k]) + " " + k.advice
 		if !k.refuses {
 			warnings = append(warnings, text)
 			continue

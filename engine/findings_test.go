@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"testing"
@@ -292,5 +293,29 @@ func TestClocks(t *testing.T) {
 			w.apply()
 			w.wantSteps()
 		})
+	}
+}
+
+// All hosts are named, however many.
+func TestFindingsOfManyHosts(t *testing.T) {
+	needs := map[string]string{}
+	for i := range 60 {
+		needs[fmt.Sprintf("machine-%02d", i)] = "x|warning|it is so||"
+	}
+	got := pickyWorld(t, needs).plan().Plan.Warnings()
+	if len(got) != 1 || !strings.Contains(got[0], "machine-58 and machine-59, it is so. Mend it.") {
+		t.Errorf("warnings %q", got)
+	}
+}
+
+// What cannot be planned is not refused: its host's machine waits for another.
+func TestFindingsOfWhatIsWithheld(t *testing.T) {
+	w := pickyWorld(t, map[string]string{"a": "x|error|it is so||", "b": ""})
+	w.spec(strings.Replace(motd, "= hosts", "= host.b", 1) +
+		strings.NewReplacer("= hosts", "= host.a", "name =", "depends_on = [file.motd]\n  name =").Replace(aPicky))
+	w.down["b"] = true
+	p := w.plan()
+	if got := p.Plan.Withheld(); len(got) != 2 || len(p.Plan.Warnings()) != 0 {
+		t.Errorf("withheld %v, warnings %q", got, p.Plan.Warnings())
 	}
 }

@@ -108,3 +108,27 @@ func TestClocks(t *testing.T) {
 		}
 	})
 }
+
+// A machine with another clock, as date(1) tells it.
+func TestAnotherClock(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "date"), []byte("#!/bin/sh\n[ \"$*\" = +%s ] && echo 86400\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	eachShell(t, func(t *testing.T, sh string) {
+		m := newMachine(t, sh)
+		opts := m.options()
+		opts.path = dir + ":" + opts.withDefaults().path
+		s, err := Open(t.Context(), newLocal("sh", "-c"), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for range 2 {
+			c, err := s.Contact(t.Context())
+			if want := time.Until(time.Unix(86401, 0)); err != nil || (c.Ahead-want).Abs() > time.Minute {
+				t.Errorf("%v ahead, want %v; error %v", c.Ahead, want, err)
+			}
+		}
+	})
+}

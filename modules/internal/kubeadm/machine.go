@@ -41,6 +41,9 @@ type machine struct {
 // KubeletConfiguration, which need not be there.
 func inspect(ctx context.Context, h host.Host, s resource.Situation, config string) (*machine, error) {
 	ask := func(argv ...string) host.Op { return host.Query{Argv: argv, AnyExit: true} }
+	if config == "" { // not known yet
+		config = kubeletConfigFile
+	}
 	address := "127.0.0.1"
 	ip, err := netip.ParseAddr(s.Address)
 	if err == nil {
