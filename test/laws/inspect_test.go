@@ -57,7 +57,8 @@ func TestInspection(t *testing.T) {
 	}
 	own := inspect(worker, s.Address, time.Now())
 	absent(own, "address", "ports", "memory", "cpus", "space", "certificate of the kubelet")
-	if mac := strings.TrimSpace(s.on(t, "cat /sys/class/net/eth0/address")); own["MAC address"].Unique != mac {
+	dev := strings.Fields(s.on(t, "ip -o -4 addr show to "+s.Address))[1]
+	if mac := strings.Fields(s.on(t, "ip link show dev "+dev+" | grep link/ether"))[1]; own["MAC address"].Unique != mac {
 		t.Errorf("the MAC address is %q, want %q", own["MAC address"].Unique, mac)
 	}
 	if uuid := strings.ToLower(strings.TrimSpace(s.on(t, "cat /sys/class/dmi/id/product_uuid 2>/dev/null || :"))); own["product_uuid"].Unique != uuid {
