@@ -56,9 +56,10 @@ type node struct {
 	secrets []string  // attributes that must not be shown
 	asked   cty.Value // what it is read as
 
-	showed *reading      // readAll, assume, or a saved plan; nil where nothing was read
-	change *plans.Change // decide; nil where withheld
-	via    resource.Via  // decide, decideLeftover
+	showed *reading           // readAll, assume, or a saved plan; nil where nothing was read
+	found  []resource.Finding // readAll
+	change *plans.Change      // decide; nil where withheld
+	via    resource.Via       // decide, decideLeftover
 }
 
 // reading is what the machine showed; empty where it was not read.

@@ -20,7 +20,7 @@ import (
 )
 
 // firstReading reads again all that the plan read, and refuses where it is not
-// as printed (contract, rule 2).
+// as printed (contract, rule 2). Findings count by verdict.
 func (r *run) firstReading(ctx context.Context) hcl.Diagnostics {
 	r.prepare()
 	if diags := r.await(ctx); diags.HasErrors() {
@@ -52,12 +52,13 @@ func (r *run) firstReading(ctx context.Context) hcl.Diagnostics {
 		return interrupted(ctx)
 	}
 	var diags hcl.Diagnostics
+	unfit := r.unfit()
 	for _, name := range slices.Sorted(maps.Keys(byHost)) {
 		m := r.fleet.members[name]
 		if m.err != nil {
 			continue
 		}
-		found := r.compare(byHost[name])
+		found := append(r.compare(byHost[name]), unfit[name]...)
 		if len(found) > 0 && r.options.SkipStale {
 			r.skip(m, found)
 			continue

@@ -47,6 +47,7 @@ func (e *Engine) plan(ctx context.Context, in PlanInput) (*Planned, hcl.Diagnost
 		planned.Close()
 		return nil, append(diags, d.diags...)
 	}
+	d.choose()
 	d.readAll(ctx, f)
 	if ctx.Err() != nil {
 		planned.Close()
@@ -274,12 +275,15 @@ func (d *derivation) readAll(ctx context.Context, f *fleet) {
 	}
 }
 
-// readNodes fills the readings of nodes, all on machine m. It fails where the
-// connection was lost.
+// readNodes fills the readings of nodes, all on machine m, and what is found
+// there. It fails where the connection was lost.
 func (d *derivation) readNodes(ctx context.Context, m *member, nodes []int) error {
-	fns := make([]reader, len(nodes))
-	for k, i := range nodes {
-		fns[k] = d.reader(i)
+	fns := make([]reader, 0, len(nodes))
+	for _, i := range nodes {
+		fns = append(fns, d.reader(i))
+		if d.inspected(i) {
+			fns = append(fns, d.inspector(m, i))
+		}
 	}
 	return readAs(ctx, m, fns...)
 }

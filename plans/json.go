@@ -22,6 +22,7 @@ type jsonPlan struct {
 	ResourceChanges []jsonResource          `json:"resource_changes"`
 	ResourceDrift   []jsonResource          `json:"resource_drift"`
 	OutputChanges   map[string]jsonChange   `json:"output_changes"`
+	Warnings        []string                `json:"warnings"`
 	Checks          []any                   `json:"checks"`
 	Errored         bool                    `json:"errored"`
 	Applyable       bool                    `json:"applyable"`
@@ -91,7 +92,7 @@ func (p *Plan) JSON(o JSONOptions) ([]byte, error) {
 	out := jsonPlan{
 		FormatVersion: JSONFormat, KplanVersion: o.Version, Variables: map[string]jsonVariable{},
 		ResourceChanges: []jsonResource{}, ResourceDrift: []jsonResource{}, OutputChanges: map[string]jsonChange{},
-		Checks: []any{}, Applyable: !p.Empty(), Hosts: []jsonHost{}, Steps: []jsonStep{}, Barriers: []jsonBarrier{},
+		Warnings: append([]string{}, p.c.Warnings...), Checks: []any{}, Applyable: !p.Empty(), Hosts: []jsonHost{}, Steps: []jsonStep{}, Barriers: []jsonBarrier{},
 		State: jsonState{p.c.Base.Lineage, p.c.Base.Serial}, Digest: p.digest,
 	}
 	for name, v := range o.Variables {

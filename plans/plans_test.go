@@ -270,7 +270,7 @@ func TestJSON(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, k := range []string{
-		"format_version", "kplan_version", "variables", "resource_changes", "resource_drift", "output_changes", "checks", "errored", "applyable",
+		"format_version", "kplan_version", "variables", "resource_changes", "resource_drift", "output_changes", "warnings", "checks", "errored", "applyable",
 		"hosts", "steps", "barriers", "state", "digest",
 	} {
 		if _, ok := all[k]; !ok {

@@ -1,15 +1,21 @@
 package host
 
+import "time"
+
 // Contact is what a first look at a machine shows: who it is, what it is, and
 // what earlier runs left on it.
 type Contact struct {
 	MachineID string // /etc/machine-id
 	BootID    string // /proc/sys/kernel/random/boot_id
 	UID       int    // who the session acts as, after become
-	Facts     Facts
-	Fence     *Fence   // nil: no run has acted here
-	Receipt   *Receipt // nil: no apply has finished here
-	Acts      []Act    // detached acts whose directories are still there, sorted by id
+	// Ahead is how far the machine's clock is ahead of the one here, negative
+	// where it is behind: what the way to it took is given in its favour. 0
+	// where it did not tell.
+	Ahead   time.Duration
+	Facts   Facts
+	Fence   *Fence   // nil: no run has acted here
+	Receipt *Receipt // nil: no apply has finished here
+	Acts    []Act    // detached acts whose directories are still there, sorted by id
 }
 
 // Facts are properties of a machine that a spec may refer to. Keys of the

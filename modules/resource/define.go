@@ -51,6 +51,7 @@ type ops struct {
 	refuses    func(want, prior cty.Value) string
 	keeps      func(read cty.Value, o Outlook) string
 	via        func(object cty.Value, here string, fellows []Fellow[cty.Value]) (Via, error)
+	inspect    func(ctx context.Context, h host.Host, want cty.Value, s Situation) ([]Finding, error)
 }
 
 // Option is a property that a type is defined with.
@@ -181,6 +182,11 @@ func define[T any](name string, opts []Option) *Type {
 		t.ops.refuses = func(want, prior cty.Value) string {
 			p := known(prior)
 			return any(known(want)).(Refuser[T]).Refuses(&p)
+		}
+	}
+	if _, ok := power[Inspector](zero); ok {
+		t.ops.inspect = func(ctx context.Context, h host.Host, want cty.Value, s Situation) ([]Finding, error) {
+			return any(known(want)).(Inspector).Inspect(ctx, h, s)
 		}
 	}
 	if _, ok := power[Keeper[T]](zero); ok {

@@ -2,9 +2,11 @@ package laws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -133,26 +135,40 @@ func converge(t *testing.T, s host.Session, all []object) {
 	}
 }
 
-// readAll reads all objects at once, as a plan does, and returns those that are
-// not as wanted. Objects on which a Read fails are reported.
+// readAll reads all objects at once, as a plan does, and what they need of the
+// machine, and returns those that are not as wanted. Objects on which a Read
+// fails are reported.
 func readAll(t *testing.T, s host.Session, all []object) (different []object) {
 	t.Helper()
 	wrong := make([]bool, len(all))
-	fns := make([]func(context.Context, host.Host) error, len(all))
+	var fns []func(context.Context, host.Host) error
 	for i, o := range all {
-		fns[i] = func(ctx context.Context, h host.Host) error {
+		fns = append(fns, func(ctx context.Context, h host.Host) error {
 			got, due, err := o.read(ctx, h)
 			wrong[i] = err == nil && o.differs(got, due)
-			return err
+			return named(o, err)
+		})
+		if o.typ.Inspects() {
+			fns = append(fns, func(ctx context.Context, h host.Host) error {
+				_, err := o.typ.Inspect(ctx, h, o.want, resource.Situation{Address: "10.0.2.15", Now: time.Now()})
+				return named(o, err)
+			})
 		}
 	}
-	for i, err := range s.Read(t.Context(), fns) {
-		if err != nil {
-			t.Errorf("%v: %v", all[i], err)
-		}
+	if err := errors.Join(s.Read(t.Context(), fns)...); err != nil {
+		t.Error(err)
+	}
+	for i, o := range all {
 		if wrong[i] {
-			different = append(different, all[i])
+			different = append(different, o)
 		}
 	}
 	return different
+}
+
+func named(o object, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%v: %w", o, err)
 }

@@ -21,6 +21,7 @@ func (v *View) Drift(pl *plans.Plan, s *state.Snapshot, all bool) {
 			p.end()
 		}
 	}
+	warningSection(p, pl.Warnings())
 	changed := len(pl.Drift())
 	switch {
 	case changed == 0 && len(s.Objects) == 0:
@@ -90,7 +91,8 @@ func (v *View) DriftJSON(pl *plans.Plan, s *state.Snapshot, all bool, version st
 	}
 	doc := message{
 		"format_version": "1.0", "kplan_version": version, "drift": drift, "withheld": withheld, "unreachable": unreachable,
-		"state": message{"lineage": s.Lineage, "serial": s.Serial},
+		"warnings": append([]string{}, pl.Warnings()...),
+		"state":    message{"lineage": s.Lineage, "serial": s.Serial},
 	}
 	if all {
 		same := []string{}

@@ -32,12 +32,16 @@ func planPage(p *page, pl *plans.Plan, offline bool) {
 		"What follows is withheld: it is neither planned nor done until a plan can read it.")
 	outputSection(p, pl.Outputs())
 	disruptionSection(p, pl.Steps())
-	for _, w := range pl.Warnings() {
+	warningSection(p, pl.Warnings())
+	summary(p, pl)
+}
+
+func warningSection(p *page, warnings []string) {
+	for _, w := range warnings {
 		p.put(yellow, "Warning: ")
 		p.say(plain, w)
 		p.end()
 	}
-	summary(p, pl)
 }
 
 // legend says what the signs mean that a plan uses.

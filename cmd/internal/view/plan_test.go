@@ -2,6 +2,7 @@ package view
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -9,11 +10,13 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state"
 )
 
 // at is the address TYPE.NAME@HOST.
@@ -186,6 +189,37 @@ func TestPlan(t *testing.T) {
 	undigested := func(env ...string) string { return strings.ReplaceAll(textOf(t, p, env...), p.Digest(), "DIGEST") }
 	golden(t, "plan.txt", undigested())
 	golden(t, "plan-colour.txt", undigested("FORCE_COLOR=1", "LANG=C.UTF-8"))
+}
+
+// What a plan warns of is said in a drift too, and in the stream.
+func TestWarnings(t *testing.T) {
+	s := &sheet{TB: t}
+	s.hosts("a")
+	s.c.Warnings = []string{"On host a, it is so. Mend it.", "On host a, that too. Mend it."}
+	p := s.plan()
+	const text = "Warning: On host a, it is so. Mend it.\n\nWarning: On host a, that too. Mend it.\n\n"
+	if got := textOf(t, p); !strings.HasPrefix(got, text) {
+		t.Errorf("the plan is\n%s", got)
+	}
+	var out bytes.Buffer
+	v := New(Options{Out: &out, Err: &bytes.Buffer{}})
+	v.Drift(p, &state.Snapshot{}, false)
+	if !strings.HasPrefix(out.String(), text+"No drift") {
+		t.Errorf("the drift is\n%s", &out)
+	}
+	out.Reset()
+	v.DriftJSON(p, &state.Snapshot{}, false, "1.2.3")
+	var doc struct{ Warnings []string }
+	if err := json.Unmarshal(out.Bytes(), &doc); err != nil || !slices.Equal(doc.Warnings, s.c.Warnings) {
+		t.Errorf("the drift as JSON is %v\n%s", err, &out)
+	}
+	out.Reset()
+	newStream(&out, "1.2.3", time.Now).Plan(p)
+	for _, w := range s.c.Warnings {
+		if want := `"diagnostic":{"severity":"warning","summary":"` + w + `","detail":""}`; strings.Count(out.String(), want) != 1 {
+			t.Errorf("%s is not in\n%s", want, &out)
+		}
+	}
 }
 
 func TestPlanWithoutChanges(t *testing.T) {

@@ -22,8 +22,12 @@ func (s *Stream) Diagnostics(diags hcl.Diagnostics, sources Sources) {
 	}
 }
 
-// Plan writes what a plan says: drift, changes, their sum and the outputs.
+// Plan writes what a plan says: warnings, drift, changes, their sum and the
+// outputs.
 func (s *Stream) Plan(p *plans.Plan) {
+	for _, w := range p.Warnings() {
+		s.Diagnostics(hcl.Diagnostics{{Severity: hcl.DiagWarning, Summary: w}}, nil)
+	}
 	for _, d := range p.Drift() {
 		action := "update"
 		if !d.Actual.Exists() {

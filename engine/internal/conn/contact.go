@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/kplan/kplan/modules/host"
 )
@@ -24,20 +25,26 @@ func (s *Session) Contact(ctx context.Context) (*host.Contact, error) {
 	}
 	f := newFrame()
 	f.op(false, "contact\n")
+	asked := time.Now()
 	answers, err := s.exchange(ctx, f)
 	if err != nil {
 		return nil, err
 	}
-	return contact(answers[0].out.data)
+	return contact(answers[0].out.data, asked, time.Now())
 }
 
 // contact reads what the function contact of shell.sh wrote. Whatever the
 // machine says about itself is data: what cannot be understood is left empty,
-// save who it is and what kplan itself wrote there.
-func contact(b []byte) (*host.Contact, error) {
+// save who it is and what kplan itself wrote there. It was asked for and came
+// at these times.
+func contact(b []byte, asked, came time.Time) (*host.Contact, error) {
 	c := &host.Contact{UID: -1}
 	words := strings.Split(string(b), "\x00")
 	for i := 0; i+1 < len(words); i += 2 {
+		if words[i] == "time" {
+			c.Ahead = ahead(words[i+1], asked, came)
+			continue
+		}
 		if err := fact(c, words[i], words[i+1]); err != nil {
 			return nil, err
 		}
@@ -95,6 +102,24 @@ func fact(c *host.Contact, name, value string) error {
 		act(c, name, value)
 	}
 	return nil
+}
+
+// ahead is how far a clock that showed so many whole seconds (date +%s) is ahead
+// of the one here, at least.
+func ahead(seconds string, asked, came time.Time) time.Duration {
+	n, err := strconv.ParseInt(seconds, 10, 64)
+	if err != nil {
+		return 0
+	}
+	earliest := time.Unix(n, 0)
+	latest := earliest.Add(time.Second)
+	switch {
+	case earliest.After(came):
+		return earliest.Sub(came)
+	case latest.Before(asked):
+		return latest.Sub(asked)
+	}
+	return 0
 }
 
 // act takes what is told of acts: the name first, then what is known of it.

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/test/needs"
@@ -121,7 +122,7 @@ func FuzzAnswers(f *testing.F) {
 				t.Errorf("more than a line: %q", err)
 			}
 		}
-		_, _ = contact(out)
+		_, _ = contact(out, time.Time{}, time.Time{})
 	})
 }
 

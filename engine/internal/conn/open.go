@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/kplan/kplan/modules/host"
 )
@@ -102,6 +103,7 @@ func (s *Session) prepare(ctx context.Context, prompt string) error {
 	}
 	err := s.stage(ctx, "the shell", func() error {
 		program := assign("N", s.nonce, "R", s.opts.RunDir, "V", s.opts.StateDir) + shellProgram + runLine
+		asked := time.Now()
 		if err := s.write([]byte(program)); err != nil {
 			return err
 		}
@@ -109,7 +111,7 @@ func (s *Session) prepare(ctx context.Context, prompt string) error {
 		if err != nil {
 			return err
 		}
-		s.contact, err = contact(marks[0].out.data)
+		s.contact, err = contact(marks[0].out.data, asked, time.Now())
 		return err
 	})
 	if errors.Is(err, host.ErrLost) {

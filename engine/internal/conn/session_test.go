@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/kplan/kplan/modules/host"
 )
@@ -78,6 +79,55 @@ func TestSixtyReadsTakeTwoTrips(t *testing.T) {
 		for _, d := range []string{m.run, m.state} {
 			if exists(d) {
 				t.Errorf("reading made %s", d)
+			}
+		}
+	})
+}
+
+// A clock is only said to be off by what the way there and back cannot explain.
+func TestClocks(t *testing.T) {
+	asked := time.Unix(1000, 0)
+	came := asked.Add(3 * time.Second)
+	for said, want := range map[string]time.Duration{
+		"1000": 0, "1003": 0, "999": 0, "": 0, "soon": 0, "-": 0,
+		"1004": time.Second, "1060": 57 * time.Second,
+		"998": -time.Second, "0": -999 * time.Second,
+	} {
+		if got := ahead(said, asked, came); got != want {
+			t.Errorf("a clock that shows %q is %v ahead, want %v", said, got, want)
+		}
+	}
+	eachShell(t, func(t *testing.T, sh string) {
+		m := newMachine(t, sh)
+		s, _ := m.open(t)
+		for range 2 { // with the ready line, and by itself
+			c, err := s.Contact(t.Context())
+			if err != nil || c.Ahead != 0 {
+				t.Errorf("its own clock is %v ahead, %v", c.Ahead, err)
+			}
+		}
+	})
+}
+
+// A machine with another clock, as date(1) tells it.
+func TestAnotherClock(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "date"), []byte("#!/bin/sh\n[ \"$*\" = +%s ] && echo 86400\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	eachShell(t, func(t *testing.T, sh string) {
+		m := newMachine(t, sh)
+		opts := m.options()
+		opts.path = dir + ":" + opts.withDefaults().path
+		s, err := Open(t.Context(), newLocal("sh", "-c"), opts)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer s.Close()
+		for range 2 {
+			c, err := s.Contact(t.Context())
+			if want := time.Until(time.Unix(86401, 0)); err != nil || (c.Ahead-want).Abs() > time.Minute {
+				t.Errorf("%v ahead, want %v; error %v", c.Ahead, want, err)
 			}
 		}
 	})

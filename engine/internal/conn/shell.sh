@@ -418,6 +418,7 @@ l() {
 # name and value, each ended by NUL.
 contact() {
 	f uid "$uid"
+	f time "$(date +%s)"
 	l machine_id /etc/machine-id
 	l boot_id /proc/sys/kernel/random/boot_id
 	l hostname /proc/sys/kernel/hostname

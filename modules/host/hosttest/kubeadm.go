@@ -159,6 +159,7 @@ func kubeadmInit(c *Call) host.Output {
 	}
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put("/var/lib/etcd/member", "")
+	c.m.certify(true)
 	c.m.found(c.hostname())
 	if out := c.writePlane(c.Argv[4]); out != nil {
 		return *out
@@ -206,6 +207,7 @@ func kubeadmJoin(c *Call) host.Output {
 		return fail(1, "cluster CA found in cluster-info ConfigMap is invalid: none of the public keys are pinned")
 	}
 	plane.cluster.join(c.Argv[4], c.m.facts.MachineID)
+	c.m.certify(false)
 	c.m.put(clusterCA, authority())
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")

@@ -35,6 +35,9 @@ type Machine struct {
 	plane    *Machine          // whose API server it reaches
 	facts    host.Facts
 	latency  time.Duration
+	ahead    time.Duration  // of the clock
+	listens  map[int]string // TCP ports, and the program behind each
+	space    int            // KiB that are free on every file system
 	report   func(format string, args ...any)
 
 	bootID   int
@@ -90,6 +93,8 @@ func New(opts ...Option) *Machine {
 		signed:   map[string]string{},
 		detached: map[host.ActID]*detached{},
 		sessions: map[*session]bool{},
+		listens:  map[int]string{22: "sshd"},
+		space:    20 << 20,
 		report:   func(string, ...any) {},
 		bootID:   1,
 		facts: host.Facts{
@@ -101,6 +106,7 @@ func New(opts ...Option) *Machine {
 	for _, o := range append([]Option{Named("machine")}, opts...) {
 		o(m)
 	}
+	m.kernel()
 	return m
 }
 

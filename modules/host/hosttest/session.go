@@ -62,7 +62,7 @@ func (s *session) Contact(ctx context.Context) (*host.Contact, error) {
 	}
 	m := s.m
 	defer m.mu.Unlock()
-	c := &host.Contact{MachineID: m.facts.MachineID, BootID: m.boot(), Facts: m.facts}
+	c := &host.Contact{MachineID: m.facts.MachineID, BootID: m.boot(), Ahead: m.ahead, Facts: m.facts}
 	c.Facts.Interfaces = slices.Clone(m.facts.Interfaces)
 	c.Facts.Hostname = strings.TrimSpace(string(m.database("/proc/sys/kernel/hostname")))
 	if m.fence != nil {

@@ -7,7 +7,7 @@ import (
 )
 
 // commands are what every machine knows.
-var commands = merged(coreutils, shells, packaging, kmod, runtimes, map[string]Command{
+var commands = merged(coreutils, shells, packaging, kmod, runtimes, looks, map[string]Command{
 	"kubectl": kubectl,
 	"kubeadm": kubeadm,
 

@@ -19,7 +19,8 @@ var hostsFile = resource.Define[HostsFile]("hosts_file", resource.Merges)
 // address, stay. Each name is found at the address that it is given, so it is
 // taken off the lines of other addresses of the same family, such as the
 // 127.0.1.1 of Debian's installer. Lines that kplan writes end with "# kplan";
-// an address that is dropped from entries goes. Delete removes the entries.
+// an address that is dropped from entries goes. Delete removes the entries. A
+// plan warns of a cloud-init that writes the file anew at each boot.
 //
 //	resource "hosts_file" "cluster" {
 //	  on      = hosts

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/zclconf/go-cty/cty"
 
@@ -162,7 +164,27 @@ func (l *law) read(m Machine, want cty.Value) cty.Value {
 	if limit := max(1, l.c.Calls); h.calls > limit {
 		l.Errorf("Read makes a chain of %d calls, the case says %d", h.calls, limit)
 	}
+	if l.typ.Inspects() {
+		l.inspect(m, want)
+	}
 	return got
+}
+
+// inspect looks at the machine through a host that refuses acts, in one call,
+// and wants each finding to say what is wrong and what to do.
+func (l *law) inspect(m Machine, want cty.Value) {
+	l.Helper()
+	h := &counting{Host: m.Reader()}
+	list, err := l.typ.Inspect(l.Context(), h, want, resource.Situation{Address: "10.0.2.15", Now: time.Now()})
+	if err != nil || h.calls > 1 {
+		l.Errorf("Inspect makes %d calls, error %v", h.calls, err)
+	}
+	for _, f := range list {
+		compared := f.Unique != "" && f.Msg == ""
+		if f.Name == "" || !compared && (f.Msg == "" || !strings.HasSuffix(f.Advice, ".")) {
+			l.Errorf("a finding that does not say what is wrong and what to do: %+v", f)
+		}
+	}
 }
 
 // apply makes the object as wanted, and proves it.
