@@ -240,7 +240,7 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 		}
 		if err == nil {
 			m.fence = &fence
-			m.peer = &peer{machineID: m.contact.MachineID, hostKey: m.link.HostKey, fence: fence}
+			m.peer = &peer{turn: make(chan struct{}, 1), machineID: m.contact.MachineID, hostKey: m.link.HostKey, fence: fence}
 			return
 		}
 		mu.Lock()

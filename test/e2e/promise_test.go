@@ -107,6 +107,10 @@ resource "exec" "mark" {
   creates    = "/var/lib/marked"
   depends_on = [service.daemon]
 }
+resource "reboot" "asked" {
+  on         = hosts
+  depends_on = [package.hello]
+}
 `
 
 // every is a site with a spec of everyType.
@@ -118,7 +122,7 @@ func every(t *testing.T) *site.Site {
 }
 
 // everyStep is how many steps everyType makes on one bare machine.
-const everyStep = 17
+const everyStep = 18
 
 var counts = regexp.MustCompile(`(\d+) (done|already|not needed|adopted|failed|stale|skipped|withheld|stopped)`)
 
