@@ -387,7 +387,11 @@ func (r *run) end(ctx context.Context) {
 		if m.err != nil || m.fence == nil {
 			return
 		}
-		if err := m.link.Session.Sign(ctx, receipt, open[m.host.Name]); err != nil {
+		err := m.link.Session.Sign(ctx, receipt, open[m.host.Name])
+		if errors.Is(err, host.ErrLost) && r.fleet.reopen(ctx, m) == nil { // idle, and cut by a bastion that restarted
+			err = m.link.Session.Sign(ctx, receipt, open[m.host.Name])
+		}
+		if err != nil {
 			r.events.emit(event.Notice{Host: m.host.Name, Text: "could not leave the receipt of this run: " + err.Error()})
 		}
 	})

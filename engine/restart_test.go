@@ -420,3 +420,19 @@ resource "exec" "x" {
 		}
 	})
 }
+
+// A connection that was lost while its machine had nothing to do any more, as
+// behind a bastion that restarts, is made again for the receipt.
+func TestTheReceiptIsLeftOverANewConnection(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := rebooting(t, "a", "b")
+		counted(w, 0)
+		held(w.machines["a"], "make-it", time.Minute)
+		time.AfterFunc(30*time.Second, w.machines["b"].Cut)
+		w.spec(motd + "resource \"exec\" \"x\" {\n  on = host.a\n  command = [\"/bin/sh\", \"-c\", \"make-it\"]\n}\n")
+		w.apply()
+		if c, err := w.machines["b"].Session().Contact(t.Context()); err != nil || c.Receipt == nil {
+			t.Errorf("contact %+v, %v", c, err)
+		}
+	})
+}
