@@ -240,7 +240,7 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 		}
 		if err == nil {
 			m.fence = &fence
-			m.peer = &peer{machineID: m.contact.MachineID, hostKey: m.link.HostKey, fence: fence}
+			m.peer = &peer{turn: make(chan struct{}, 1), machineID: m.contact.MachineID, hostKey: m.link.HostKey, fence: fence}
 			return
 		}
 		mu.Lock()
@@ -387,7 +387,11 @@ func (r *run) end(ctx context.Context) {
 		if m.err != nil || m.fence == nil {
 			return
 		}
-		if err := m.link.Session.Sign(ctx, receipt, open[m.host.Name]); err != nil {
+		err := m.link.Session.Sign(ctx, receipt, open[m.host.Name])
+		if errors.Is(err, host.ErrLost) && r.fleet.reopen(ctx, m) == nil { // idle, and cut by a bastion that restarted
+			err = m.link.Session.Sign(ctx, receipt, open[m.host.Name])
+		}
+		if err != nil {
 			r.events.emit(event.Notice{Host: m.host.Name, Text: "could not leave the receipt of this run: " + err.Error()})
 		}
 	})

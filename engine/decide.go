@@ -241,6 +241,8 @@ func (d *derivation) decideAct(i int, c *plans.Change, want cty.Value, rec state
 		due = true
 	case verdict == resource.DoneBefore && !recorded:
 		due = false
+	case verdict == resource.DueAfter:
+		due = d.stirred(i, c)
 	}
 	if !due {
 		c.Action = plans.NoOp
@@ -254,6 +256,9 @@ func (d *derivation) decideAct(i int, c *plans.Change, want cty.Value, rec state
 	c.Differs = plans.Differ(c.Before, c.After)
 	if verdict == resource.DueNow && len(c.Differs) == 0 {
 		c.Reason = "what it makes is missing"
+		if t.Restarts {
+			c.Reason = "the machine asks for it"
+		}
 	}
 }
 

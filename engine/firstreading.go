@@ -242,6 +242,9 @@ func (r *run) difference(i int, c plans.Change, read reading) string {
 		if r.inst(i) == nil || string(read.verdict) == c.Verdict || c.Action != plans.NoOp {
 			return ""
 		}
+		if r.nodes[i].typ.Restarts {
+			return "the machine asks for it now"
+		}
 		return "what it makes is missing now"
 	}
 	if c.Action == plans.Forget && !c.Before.Exists() {

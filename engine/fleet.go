@@ -35,6 +35,7 @@ type member struct {
 	fence   *host.Fence // this run's, once it stands on the machine
 	acted   actors      // the steps of this run that may have changed the machine
 	peer    *peer       // for steps of other hosts; nil where the machine was not claimed
+	gate    gate        // shut while the machine restarts
 }
 
 // actors are the steps that acted on one machine, however they ended, in the
@@ -152,16 +153,17 @@ func (f *fleet) dial(ctx context.Context, m *member) (Link, *host.Contact, error
 	if name := m.host.Connection.Bastion; name != "" && m.jump == nil {
 		return Link{}, nil, fmt.Errorf("it is reached through the bastion %s, which is neither in the spec nor recorded", name)
 	}
+	if way := f.members[m.host.Connection.Bastion]; way != nil {
+		if err := way.gate.pass(ctx); err != nil {
+			return Link{}, nil, err
+		}
+	}
 	wait, began := pause, f.engine.Now()
 	for n := 1; ; n++ {
 		f.events.emit(event.HostConnecting{Host: m.host.Name, Endpoint: endpoint(m.host), Attempt: n})
-		link, err := f.engine.Connect(ctx, m.host, m.jump)
+		link, contact, err := f.call(ctx, m)
 		if err == nil {
-			var contact *host.Contact
-			if contact, err = link.Session.Contact(ctx); err == nil {
-				return link, contact, nil
-			}
-			link.Session.Close()
+			return link, contact, nil
 		}
 		var t Temporary
 		if n == attempts || f.engine.Now().Sub(began) > patience || ctx.Err() != nil || !errors.As(err, &t) || !t.Temporary() {
@@ -176,27 +178,51 @@ func (f *fleet) dial(ctx context.Context, m *member) (Link, *host.Contact, error
 	}
 }
 
+// call is one attempt of dial.
+func (f *fleet) call(ctx context.Context, m *member) (Link, *host.Contact, error) {
+	link, err := f.engine.Connect(ctx, m.host, m.jump)
+	if err != nil {
+		return Link{}, nil, err
+	}
+	contact, err := link.Session.Contact(ctx)
+	if err != nil {
+		link.Session.Close()
+		return Link{}, nil, err
+	}
+	return link, contact, nil
+}
+
+// errAnother is a machine that is not the one that was there.
+var errAnother = errors.New("another machine answers at this address now")
+
 // reopen replaces a lost session. It fails where the machine is another one
 // now.
 func (f *fleet) reopen(ctx context.Context, m *member) error {
-	before := m.contact
-	key := m.link.HostKey
 	m.shut()
-	if err := f.open(ctx, m); err != nil {
-		m.err = &Unreachable{m.host.Name, err}
-		return m.err
+	link, contact, err := f.dial(ctx, m)
+	if err == nil {
+		err = f.resume(ctx, m, link, contact)
 	}
-	if before != nil && m.contact.MachineID != before.MachineID || m.link.HostKey != key {
-		m.shut()
-		m.err = &Unreachable{m.host.Name, errors.New("another machine answers at this address now")}
-		return m.err
-	}
-	if err := f.reclaim(ctx, m); err != nil {
-		m.shut()
+	if err != nil {
 		m.err = &Unreachable{m.host.Name, err}
 		return m.err
 	}
 	return nil
+}
+
+// resume puts a new session in the place of one that was lost. It fails where
+// the machine is another one now, or another run's.
+func (f *fleet) resume(ctx context.Context, m *member, link Link, contact *host.Contact) error {
+	err := errAnother
+	if link.HostKey == m.link.HostKey && (m.contact == nil || m.contact.MachineID == contact.MachineID) {
+		m.link, m.contact = link, contact
+		err = f.reclaim(ctx, m)
+	}
+	if err != nil {
+		_ = link.Session.Close()
+		m.shut()
+	}
+	return err
 }
 
 // reclaim tells a new session of a run that has acted on the machine before

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"sync"
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/plans"
@@ -14,7 +13,7 @@ import (
 // peer is how steps of other hosts act on a machine: by a session of its own,
 // since they run beside the machine's own steps.
 type peer struct {
-	mu        sync.Mutex // one call at a time
+	turn      chan struct{} // holds one while a call is made, or the machine restarts
 	link      Link
 	machineID string // of the machine that was claimed
 	hostKey   string
@@ -131,8 +130,11 @@ func (p *peerHost) Do(ctx context.Context, ops ...host.Op) (res []host.Result, e
 		}
 	}
 	way := p.member.peer
-	way.mu.Lock()
-	defer way.mu.Unlock()
+	done, err := way.take(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	for range 2 {
 		if way.link.Session == nil {
 			if err = p.step.fleet.openPeer(ctx, p.member); err != nil {
@@ -201,13 +203,16 @@ func (f *fleet) openPeer(ctx context.Context, m *member) (err error) {
 // enter opens a session beside the machine's own one, behind the run's fence.
 // It fails where the machine is another one now, or another run's.
 func (f *fleet) enter(ctx context.Context, m *member) (Link, *host.Contact, error) {
+	if err := m.gate.pass(ctx); err != nil {
+		return Link{}, nil, err
+	}
 	link, contact, err := f.dial(ctx, m)
 	if err != nil {
 		return Link{}, nil, err
 	}
 	switch {
 	case contact.MachineID != m.peer.machineID || link.HostKey != m.peer.hostKey:
-		err = errors.New("another machine answers at this address now")
+		err = errAnother
 	case contact.Fence == nil || *contact.Fence != m.peer.fence:
 		err = host.ErrFenced
 	default:
@@ -218,6 +223,16 @@ func (f *fleet) enter(ctx context.Context, m *member) (Link, *host.Contact, erro
 		return Link{}, nil, err
 	}
 	return link, contact, nil
+}
+
+// take waits for the turn to use the session, until done is called.
+func (p *peer) take(ctx context.Context) (done func(), err error) {
+	select {
+	case p.turn <- struct{}{}:
+		return func() { <-p.turn }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
 }
 
 func (p *peer) shut() {

@@ -19,6 +19,14 @@ import (
 
 // perform records the intent, acts, reads back and records the result.
 func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
+	restarts := s.nodes[s.node].typ.Restarts
+	if restarts {
+		back, err := s.m.leave(ctx)
+		if err != nil {
+			return err
+		}
+		defer back()
+	}
 	if err := s.intend(ctx, id); err != nil {
 		return err
 	}
@@ -40,11 +48,16 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 		}
 	}
 	err := s.tries(ctx, id, fn, back)
+	if err == nil && restarts && outcome != resource.NotNeeded {
+		err = s.quiet(ctx)
+	}
 	if err != nil {
 		s.unfinished(ctx, err)
 		switch {
 		case whole.Err() != nil:
 			return whole.Err()
+		case ctx.Err() != nil && restarts:
+			return s.notBack(within, err)
 		case ctx.Err() != nil:
 			return s.overdue(whole, id, within)
 		}
@@ -147,6 +160,9 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 			err = readErr
 		}
 		return err
+	}
+	if once := act; s.nodes[s.node].typ.Restarts {
+		act = func() error { return s.restart(ctx, once) }
 	}
 	wait := retry.Delay
 	for n := 1; ; n++ {

@@ -216,6 +216,9 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 		touched: s.m.acted.any(), left: left, over: s.concluded(s.node),
 	}
 	sit.object = s.likeness(r)
+	if t.Restarts && left == cutOff { // what it is about has come to be
+		sit.object = asAfter
+	}
 	if s.refreshOnly() && sit.object == asBefore && !s.due() {
 		s.end.Outcome, s.end.Reason = event.NotNeeded, "nothing that it watches was changed"
 		return s.conclude(ctx, state.Result{})

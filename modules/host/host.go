@@ -102,12 +102,19 @@ type Run struct {
 	Detached bool
 }
 
+// Restart restarts the machine. It gives an answer only where the machine
+// refuses: a Host of a session is lost with the machine (ErrLost), and whether
+// it has restarted shows in its boot id. One that outlives the session returns
+// once the machine is back. It is alone in its call.
+type Restart struct{}
+
 func (ReadFile) Acts() bool  { return false }
 func (Query) Acts() bool     { return false }
 func (WriteFile) Acts() bool { return true }
 func (MakeDir) Acts() bool   { return true }
 func (Remove) Acts() bool    { return true }
 func (Run) Acts() bool       { return true }
+func (Restart) Acts() bool   { return true }
 
 // Result is what one operation gave: File for ReadFile, Output for Query and
 // Run, nothing for the others.

@@ -27,6 +27,8 @@ type Type struct {
 	// Shared marks a type whose object is the same one on every host of its
 	// resource.
 	Shared bool
+	// Restarts marks an act that ends with a restart of its machine.
+	Restarts bool
 
 	ops ops
 }
@@ -64,6 +66,10 @@ func Once(t *Type) { t.Once = true }
 // Merges marks a type that writes into content which others write too, such as
 // one line of a file.
 func Merges(t *Type) { t.Merges = true }
+
+// Restarts marks an act that ends with host.Restart: where it was begun and the
+// machine is in another boot since, it was done. It is not begun again.
+func Restarts(t *Type) { t.Restarts = true }
 
 // Define makes the resource type called name of the struct T.
 func Define[T Thing[T]](name string, opts ...Option) *Type {

@@ -41,6 +41,9 @@ const (
 	DueByRecord Verdict = ""        // the machine does not tell; what is recorded decides
 	DueNow      Verdict = "due"     // whatever is recorded
 	DoneBefore  Verdict = "present" // done already; due only where the inputs differ from what is recorded
+	// DueAfter: not due as the machine stands, whatever is recorded; what the
+	// plan changes before it on that machine may make it so, and gives it a step.
+	DueAfter Verdict = "after"
 )
 
 // Outcome is how an act ended.

@@ -114,6 +114,10 @@ resource "exec" "mark" {
   creates    = "/var/lib/marked"
   depends_on = [service.daemon]
 }
+resource "reboot" "asked" {
+  on         = hosts
+  depends_on = [package.hello]
+}
 `
 
 // every is a site with a spec of everyType.

@@ -46,7 +46,7 @@ func obey(t *testing.T, l *lab.Lab, m *lab.Machine, as login, typ *resource.Type
 			// Swap is the kernel's, which all machines and the host share.
 			t.Cleanup(func() { _, _ = m.Exec(context.Background(), "swapoff -a") })
 		}
-		return &machine{session: s.claimed(t, as), reads: &reads, acts: &acts}
+		return &machine{session: s.claimed(t, as), restart: func(old host.Session, act func() error) (host.Session, error) { return s.restarted(t, as, old, act) }, reads: &reads, acts: &acts}
 	}, slices.DeleteFunc(cases.All(), cannotTry))
 	t.Logf("%s: the longest chain of calls is %d to read, %d to act", typ.Name, reads, acts)
 }
@@ -69,7 +69,9 @@ func types(t *testing.T, names ...string) []*resource.Type {
 type machine struct {
 	session     host.Session
 	reads, acts *longest
-	act         host.ActID // the last one
+	// restart does an act that restarts the machine, and gives its next session.
+	restart func(old host.Session, act func() error) (host.Session, error)
+	act     host.ActID // the last one
 }
 
 // longest is the longest chain of calls.
@@ -96,6 +98,14 @@ func (m *machine) Host() host.Host {
 		calls++
 		*m.acts = max(*m.acts, longest(calls))
 		m.act = host.ActID{Run: fence.Run, N: m.act.N + 1}
+		if _, ok := ops[0].(host.Restart); ok {
+			next, err := m.restart(m.session, func() error {
+				_, err := act(ctx, m.session, m.act, fence.Epoch, ops...)
+				return err
+			})
+			m.session = next
+			return make([]host.Result, 1), err
+		}
 		return act(ctx, m.session, m.act, fence.Epoch, ops...)
 	})
 }

@@ -9,6 +9,7 @@ package laws
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"os"
@@ -111,6 +112,37 @@ func (s *site) claimed(t *testing.T, as login) host.Session {
 		t.Fatal(err)
 	}
 	return session
+}
+
+// restarted does an act that restarts the machine under the old session, and
+// returns a claimed one of the next boot.
+func (s *site) restarted(t *testing.T, as login, old host.Session, act func() error) (host.Session, error) {
+	t.Helper()
+	before, err := old.Contact(t.Context())
+	if err != nil {
+		return old, err
+	}
+	if err := act(); !errors.Is(err, host.ErrLost) {
+		return old, fmt.Errorf("a machine that restarts gives the error %w", err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	for tick := time.NewTicker(100 * time.Millisecond); ; {
+		if link, err := s.connect(ctx, s.host(as)); err == nil {
+			t.Cleanup(func() { _ = link.Session.Close() })
+			if now, err := link.Session.Contact(ctx); err == nil && now.BootID != before.BootID {
+				if now.MachineID != before.MachineID || now.Fence == nil || *now.Fence != fence {
+					t.Errorf("after its restart, the machine says %+v; before, %+v", now, before)
+				}
+				return link.Session, link.Session.Claim(ctx, fence)
+			}
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			return old, ctx.Err()
+		}
+	}
 }
 
 // on runs a script on the machine, beside the connection.

@@ -51,7 +51,7 @@ func (o object) read(ctx context.Context, h host.Host) (got cty.Value, due resou
 // differs tells whether the machine is not as wanted.
 func (o object) differs(got cty.Value, due resource.Verdict) bool {
 	if o.typ.IsAct {
-		return due != resource.DoneBefore
+		return due != resource.DoneBefore && due != resource.DueAfter
 	}
 	return len(resourcetest.Diff(o.typ, o.want, got)) > 0
 }
@@ -67,6 +67,7 @@ func sixty(t *testing.T) []object {
 	add("hosts_file", resourcetest.Values{"path": "/etc/hosts", "entries": map[string][]string{"10.0.2.15": {"law-1"}, "10.0.2.24": {"law-2"}}}) // sudo looks its machine's own name up
 	add("directory", resourcetest.Values{"path": dir, "mode": "0755"})
 	add("exec", resourcetest.Values{"name": "x", "command": "touch " + dir + "/made", "creates": dir + "/made"})
+	add("reboot", resourcetest.Values{"name": "x"})
 	add("kernel_module", resourcetest.Values{"name": "overlay"})
 	add("line", resourcetest.Values{"path": "/etc/login.defs", "match": `^UMASK\s`, "line": "UMASK 027"})
 	add("systemd_unit", resourcetest.Values{"name": "lab-daemon", "drop_ins": map[string]string{"10-nice.conf": "[Service]\nNice=5\n"}})

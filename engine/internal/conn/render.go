@@ -21,6 +21,9 @@ func check(ops []host.Op, readOnly bool) error {
 		if run, ok := op.(host.Run); ok && run.Detached && len(ops) > 1 {
 			return errors.New("a detached operation must be alone in its call; this is a bug in kplan")
 		}
+		if _, ok := op.(host.Restart); ok && len(ops) > 1 {
+			return errors.New("a restart must be alone in its call; this is a bug in kplan")
+		}
 		if err := checkOp(op); err != nil {
 			return err
 		}
@@ -42,6 +45,8 @@ func checkOp(op host.Op) error {
 		return checkPath("remove", op.Path)
 	case host.Run:
 		return checkRun(op)
+	case host.Restart:
+		return nil
 	default:
 		return fmt.Errorf("operation %T is not known to the connection; this is a bug in kplan", op)
 	}
@@ -146,6 +151,8 @@ func (f *frame) render(op host.Op) {
 		f.op(false, "gone "+quote(op.Path))
 	case host.Run:
 		f.run(op)
+	case host.Restart:
+		f.op(false, "restart")
 	}
 	f.acts = f.acts || op.Acts()
 }

@@ -64,6 +64,12 @@ func result(op host.Op, a answer) (host.Result, error) {
 		return command(op.Argv, op.AnyExit, code, a)
 	case host.Run:
 		return command(op.Argv, op.AnyExit, code, a)
+	case host.Restart:
+		why := message(a.err)
+		if why == "" {
+			why = fmt.Sprintf("status %d", code)
+		}
+		return host.Result{}, fmt.Errorf("the machine refused to restart: %s", why)
 	}
 	return host.Result{}, fmt.Errorf("operation %T is not known", op)
 }

@@ -200,6 +200,18 @@ inner() {
 	)
 }
 
+# restart: ends with the machine, or with the connection, whichever is first; an
+# answer is a refusal. A machine that is on its way down already says so by one.
+restart() {
+	if [ -d /run/systemd/system ]; then
+		systemctl reboot || [ "$(systemctl is-system-running)" = stopping ] || return
+	else
+		reboot || return
+	fi </dev/null
+	cat >/dev/null
+	exit 1
+}
+
 # recorded: fl and fe become the lineage and epoch of the fence; "" where there
 # is none. False where it cannot be understood.
 recorded() {

@@ -101,6 +101,7 @@ func bare(m *Machine) {
 	} {
 		m.putDir(d)
 	}
+	m.tree["/var/run"] = &node{kind: host.KindSymlink, mode: 0o777, target: "/run"}
 	m.tree["/tmp"].mode = 0o777 | fs.ModeSticky
 	m.tree["/root"].mode = 0o700
 	m.put("/etc/passwd", "root:x:0:0:root:/root:/bin/bash\ndaemon:x:1:1::/usr/sbin:/usr/sbin/nologin\nnobody:x:65534:65534::/nonexistent:/usr/sbin/nologin\nvagrant:x:1000:1000::/home/vagrant:/bin/bash\n")

@@ -53,6 +53,9 @@ func (h *handle) Do(ctx context.Context, ops ...host.Op) ([]host.Result, error) 
 		if run, ok := op.(host.Run); ok && run.Detached && len(ops) > 1 {
 			return nil, errors.New("hosttest: a detached act is not alone in its call")
 		}
+		if _, ok := op.(host.Restart); ok && len(ops) > 1 {
+			return nil, errors.New("hosttest: a restart is not alone in its call")
+		}
 	}
 	c := &call{h: h, ops: ops, done: make(chan answer, 1)}
 	if h.send != nil {
@@ -193,6 +196,11 @@ func (m *Machine) op(ctx context.Context, h *handle, op host.Op) (host.Result, e
 			r.Output, err = m.runDetached(ctx, h, op)
 		} else {
 			r.Output, err = m.run(op, false)
+		}
+	case host.Restart:
+		m.restart()
+		if h.s != nil {
+			err = host.ErrLost
 		}
 	default:
 		err = m.refuse(fmt.Sprintf("the operation %T", op))

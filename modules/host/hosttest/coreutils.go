@@ -34,12 +34,23 @@ var coreutils = map[string]Command{
 
 // scripts are the texts that sh -c knows beside simple commands.
 var scripts = map[string]Command{
-	script.Exec:     execute,
-	script.Apt:      apt,
-	script.AptLists: aptLists,
-	script.Manifest: readManifest,
+	script.Exec:          execute,
+	script.Apt:           apt,
+	script.AptLists:      aptLists,
+	script.Manifest:      readManifest,
+	script.RestartWanted: restartWanted,
+	script.APIAwaited:    awaitAPI,
+}
 
-	script.APIAwaited: awaitAPI,
+// restartWanted knows needs-restarting only where a test has taught it.
+func restartWanted(c *Call) host.Output {
+	if c.Exists("/var/run/reboot-required") {
+		return say("yes\n")
+	}
+	if c.m.commands["needs-restarting"] != nil && c.Run("needs-restarting", "-r").Code == 1 {
+		return say("yes\n")
+	}
+	return host.Output{}
 }
 
 func test(c *Call) host.Output {

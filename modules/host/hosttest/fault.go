@@ -3,6 +3,7 @@ package hosttest
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/kplan/kplan/modules/host"
 )
@@ -113,6 +114,10 @@ func (m *Machine) pause(ctx context.Context, op host.Op) error {
 func (m *Machine) Cut() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.cutAll()
+}
+
+func (m *Machine) cutAll() {
 	for s := range m.sessions {
 		m.cut(s)
 	}
@@ -136,9 +141,22 @@ func (m *Machine) Up() {
 // Reboot restarts the machine: connections are cut, detached acts are over and
 // their directories gone, enabled units run, and the boot id is another.
 func (m *Machine) Reboot() {
-	m.Cut()
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	m.reboot()
+}
+
+// restart is Reboot with the time that it takes.
+func (m *Machine) restart() {
+	m.reboot()
+	if m.boots > 0 {
+		m.down = true
+		time.AfterFunc(m.boots, m.Up)
+	}
+}
+
+func (m *Machine) reboot() {
+	m.cutAll()
 	m.bootID++
 	for id, d := range m.detached {
 		m.interrupt(d)

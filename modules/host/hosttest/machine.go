@@ -46,6 +46,7 @@ type Machine struct {
 	detached map[host.ActID]*detached
 	sessions map[*session]bool
 	down     bool
+	boots    time.Duration // how long it is down when it restarts
 
 	calls   int
 	faults  []*Fault
@@ -65,6 +66,9 @@ func Report(errorf func(format string, args ...any)) Option {
 
 // Latency is how long each call takes.
 func Latency(d time.Duration) Option { return func(m *Machine) { m.latency = d } }
+
+// Boots is how long the machine is down when it restarts.
+func Boots(d time.Duration) Option { return func(m *Machine) { m.boots = d } }
 
 // Named sets the machine's hostname and a machine-id made of it.
 func Named(name string) Option {
@@ -134,6 +138,8 @@ func describe(op host.Op) string {
 		return "remove " + op.Path
 	case host.Run:
 		return "run " + strings.Join(op.Argv, " ")
+	case host.Restart:
+		return "restart"
 	}
 	return fmt.Sprintf("%T", op)
 }

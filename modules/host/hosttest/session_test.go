@@ -235,3 +235,34 @@ func TestPackageScriptsStartTheirService(t *testing.T) {
 		t.Errorf("%+v", u)
 	}
 }
+
+// A restart ends the session; one that outlives it sees the next boot.
+func TestRestart(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	s := m.Session()
+	if err := s.Claim(t.Context(), host.Fence{Lineage: "l", Epoch: 1, Run: "r"}); err != nil {
+		t.Fatal(err)
+	}
+	m.Put("/run/x", "")
+	boot := m.Boot()
+	restart := func(ops ...host.Op) error {
+		err, _ := s.Act(t.Context(), host.ActID{Run: "r"}, 1, func(ctx context.Context, h host.Host) error {
+			_, err := h.Do(ctx, ops...)
+			return err
+		}, nil)
+		return err
+	}
+	if err := restart(host.Restart{}, host.Remove{Path: "/x"}); err == nil || m.Boot() != boot {
+		t.Errorf("a restart that is not alone: %v, boot %s", err, m.Boot())
+	}
+	if err := restart(host.Restart{}); !errors.Is(err, host.ErrLost) || m.Boot() == boot || m.File("/run/x") != nil {
+		t.Errorf("the error is %v, the boot %s", err, m.Boot())
+	}
+	boot = m.Boot()
+	if _, err := m.Host().Do(t.Context(), host.Restart{}); err != nil || m.Boot() == boot {
+		t.Errorf("the error is %v, the boot %s", err, m.Boot())
+	}
+	if _, err := m.Reader().Do(t.Context(), host.Restart{}); !errors.Is(err, host.ErrReadOnly) {
+		t.Errorf("as a reading, the error is %v", err)
+	}
+}

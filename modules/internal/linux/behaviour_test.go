@@ -201,3 +201,46 @@ func TestClaims(t *testing.T) {
 		}
 	}
 }
+
+// A machine is restarted where it says that it asks for it, and by nobody's
+// guess.
+func TestRebootAsksTheMachine(t *testing.T) {
+	typ := typeOf(t, "reboot")
+	for name, c := range map[string]struct {
+		ask     func(m *hosttest.Machine)
+		verdict resource.Verdict
+		outcome resource.Outcome
+	}{
+		"nothing":     {func(*hosttest.Machine) {}, resource.DueAfter, resource.NotNeeded},
+		"the file":    {func(m *hosttest.Machine) { m.Put("/run/reboot-required", "") }, resource.DueNow, resource.Done},
+		"its details": {func(m *hosttest.Machine) { m.Put("/run/reboot-required.pkgs", "dbus\n") }, resource.DueAfter, resource.NotNeeded},
+		"the program": {needsRestarting(1), resource.DueNow, resource.Done},
+		"not by it":   {needsRestarting(0), resource.DueAfter, resource.NotNeeded},
+		"it fails":    {needsRestarting(2), resource.DueAfter, resource.NotNeeded},
+	} {
+		t.Run(name, func(t *testing.T) {
+			m := hosttest.New(hosttest.Report(t.Errorf))
+			c.ask(m)
+			boot := m.Boot()
+			want := object(t, typ, values{"name": "x"})
+			if v, err := typ.Due(t.Context(), m.Reader(), want); v != c.verdict || err != nil {
+				t.Errorf("Due gives %q and the error %v", v, err)
+			}
+			o, err := typ.Do(t.Context(), m.Host(), want)
+			if o != c.outcome || err != nil || (m.Boot() != boot) != (o == resource.Done) {
+				t.Errorf("Do gives %q and the error %v, boot %s after %s", o, err, m.Boot(), boot)
+			}
+		})
+	}
+}
+
+func needsRestarting(code int) func(*hosttest.Machine) {
+	return func(m *hosttest.Machine) {
+		m.Handle("needs-restarting", func(c *hosttest.Call) host.Output {
+			if !slices.Equal(c.Argv, []string{"needs-restarting", "-r"}) {
+				return c.Unknown()
+			}
+			return host.Output{Code: code}
+		})
+	}
+}

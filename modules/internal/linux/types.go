@@ -20,6 +20,7 @@ func Types() []*resource.Type {
 		line,
 		packageRepository,
 		packageType,
+		reboot,
 		service,
 		swap,
 		symlink,

@@ -1,6 +1,9 @@
 package cases
 
-import "github.com/kplan/kplan/modules/resource/resourcetest"
+import (
+	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/resource/resourcetest"
+)
 
 var acts = []resourcetest.Case{
 	{
@@ -32,5 +35,13 @@ var acts = []resourcetest.Case{
 			"name": "x", "command": []string{"touch", "/opt/kplan-law/a b"}, "unless": "test -e '/opt/kplan-law/a b'",
 			"onlyif": "echo noise; cat; exit 0",
 		},
+	},
+	{
+		Type: "reboot", Name: "required", Prepare: []host.Op{run("touch", "/var/run/reboot-required")}, Guarded: true,
+		Want: resourcetest.Values{"name": "x"},
+	},
+	{
+		Type: "reboot", Name: "triggers",
+		Want: resourcetest.Values{"name": "x", "when": "triggers", "triggers": map[string]string{"kernel": "6.1"}},
 	},
 }
