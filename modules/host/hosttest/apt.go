@@ -8,19 +8,6 @@ import (
 	"github.com/kplan/kplan/modules/host"
 )
 
-func aptMark(c *Call) host.Output {
-	if len(c.Argv) != 3 || c.Argv[1] != "hold" && c.Argv[1] != "unhold" {
-		return c.Unknown()
-	}
-	c.Change()
-	p := c.m.packages[c.Argv[2]]
-	if p == nil {
-		return fail(100, "E: Unable to locate package "+c.Argv[2])
-	}
-	p.Held = c.Argv[1] == "hold"
-	return say(c.Argv[2] + " set on " + c.Argv[1] + ".\n")
-}
-
 // aptGet knows update, and install of one package at a version.
 func aptGet(c *Call) host.Output {
 	args := slices.Clone(c.Argv[1:])
@@ -31,7 +18,7 @@ func aptGet(c *Call) host.Output {
 		args = slices.Delete(args, i, i+2)
 	}
 	opts, args := options(args)
-	if !only(opts, "-y", "-q", "--no-remove", "--allow-downgrades", "--download-only") || len(args) == 0 {
+	if !only(opts, "-y", "-q", "--no-remove", "--allow-downgrades") || len(args) == 0 {
 		return c.Unknown()
 	}
 	c.Change()
@@ -68,9 +55,8 @@ func aptGet(c *Call) host.Output {
 		return fail(100, "E: Held packages were changed and -y was used without --allow-change-held-packages.")
 	case old != nil && slices.Index(o.versions, version) < slices.Index(o.versions, old.Version) && !slices.Contains(opts, "--allow-downgrades"):
 		return fail(100, "E: Packages were downgraded and -y was used without --allow-downgrades.")
-	case !slices.Contains(opts, "--download-only"):
-		c.unpack(name, version, o)
 	}
+	c.unpack(name, version, o)
 	return host.Output{}
 }
 
@@ -95,11 +81,12 @@ func apt(c *Call) host.Output {
 		return c.Unknown()
 	}
 	action, name, version, hold := c.Argv[4], c.Argv[5], c.Argv[6], c.Argv[7]
-	var steps [][]string
-	steps = append(steps, []string{"dpkg", "--force-confdef", "--force-confold", "--configure", "-a"})
+	if out := c.Run("dpkg", "--force-confdef", "--force-confold", "--configure", "-a"); out.Code != 0 {
+		return out
+	}
 	p := c.m.packages[name]
 	if p != nil && p.Held {
-		steps = append(steps, []string{"apt-mark", "unhold", name})
+		p.Held = false
 	}
 	spec, opts := name, []string{"-y", "-q", "-o", "DPkg::Lock::Timeout=600"}
 	if version != "" {
@@ -107,23 +94,25 @@ func apt(c *Call) host.Output {
 	}
 	switch {
 	case action == "remove" && p != nil:
-		steps = append(steps, []string{"dpkg", "--remove", name})
+		return c.Run("dpkg", "--remove", name)
 	case action == "remove":
+		return host.Output{}
 	case action != "install":
 		return c.Unknown()
 	case version != "" || p == nil:
-		if c.Run(slices.Concat([]string{"apt-get"}, opts, []string{"install", "--no-remove", "--download-only", spec})...).Code != 0 {
-			steps = append(steps, []string{"apt-get", "-y", "update"})
+		bring := slices.Concat([]string{"apt-get"}, opts, []string{"install", "--no-remove", spec})
+		out := c.Run(bring...)
+		if out.Code != 0 {
+			if out = c.Run("apt-get", "-y", "update"); out.Code == 0 {
+				out = c.Run(bring...)
+			}
 		}
-		steps = append(steps, slices.Concat([]string{"apt-get"}, opts, []string{"install", "--no-remove", spec}))
-	}
-	if action == "install" && hold == "hold" {
-		steps = append(steps, []string{"apt-mark", "hold", name})
-	}
-	for _, argv := range steps {
-		if out := c.Run(argv...); out.Code != 0 {
+		if out.Code != 0 {
 			return out
 		}
+	}
+	if hold == "hold" {
+		c.m.packages[name].Held = true
 	}
 	return host.Output{}
 }

@@ -91,7 +91,6 @@ var packaging = map[string]Command{
 	"dpkg-query": dpkgQuery,
 	"dpkg":       dpkg,
 	"apt-get":    aptGet,
-	"apt-mark":   aptMark,
 }
 
 // dpkgQuery prints fields of one package, as dpkg-query(1) does with -W.
