@@ -35,7 +35,7 @@ resource "kubeadm_join" "worker" {
 func TestPreflight(t *testing.T) {
 	s := site.New(t, aCluster)
 	t.Cleanup(func() { _, _ = s.Lab.Machines()[0].Exec(context.Background(), "swapoff -a") })
-	const swapOn, kubelet = "swap is on (/var/lab.swap)", "something listens on what Kubernetes needs: port 10250 (systemd-socket-, pid "
+	const swapOn, kubelet = "swap is on (/var/lab.swap)", "something listens on what Kubernetes needs: port 10250 (systemd-socket-)"
 
 	// Swap belongs to the kernel that the machines share.
 	s.On("k8s-node1", "swapon -a")
@@ -60,8 +60,8 @@ func TestPreflight(t *testing.T) {
   connection { host = "10.0.2.15" }`, 1)+aCluster)
 	r = s.Want(1, "plan")
 	for _, part := range []string{
-		"Error: Preflight check failed", "on main.kplan.hcl line ", `in resource "kubeadm_control_plane" "main"`,
-		"On host k8s-node1, " + kubelet, "On host k8s-node3, " + kubelet, "Stop it, or move it",
+		"Error: Preflight check failed", "on main.kplan.hcl line ", `resource "kubeadm_control_plane" "main" {`,
+		"On hosts k8s-node1 and k8s-node3, " + kubelet, "Stop it, or move it",
 		"On host k8s-node1, the address 10.0.2.99 of its host block is none of the machine's.", "connection.host",
 	} {
 		has(t, r.Stderr, part)

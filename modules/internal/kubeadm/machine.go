@@ -114,10 +114,11 @@ func swapAreas(swaps string) (areas []string) {
 	return areas
 }
 
-var process = regexp.MustCompile(`\(\("([^"]*)",pid=([0-9]+)`)
+var process = regexp.MustCompile(`users:\(\("([^"]*)"`)
 
 // listening reads "ss -ltnp", ss(8): State, two queues, the local address with
-// its port, the peer's, and the processes where they may be seen.
+// its port, the peer's, and the processes where they may be seen, of which the
+// first is told.
 func listening(out string) map[int]string {
 	ports := map[int]string{}
 	for line := range strings.Lines(out) {
@@ -131,7 +132,7 @@ func listening(out string) map[int]string {
 		}
 		by := ""
 		if p := process.FindStringSubmatch(line); p != nil {
-			by = p[1] + ", pid " + p[2]
+			by = p[1]
 		}
 		if ports[port] == "" {
 			ports[port] = by
