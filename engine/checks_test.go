@@ -3,6 +3,7 @@ package engine_test
 import (
 	"io/fs"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/hashicorp/hcl/v2"
@@ -127,4 +128,27 @@ check "mode" {
 	if _, diags = w.run(p); len(diags) != 1 || diags[0].Detail != "The mode is 0400." {
 		t.Errorf("after an apply without steps: %v", diags)
 	}
+}
+
+// While looking for drift, what would only act again on what is right is left as
+// it is, and seen.
+func TestChecksOfWhatDriftLeavesToRefresh(t *testing.T) {
+	w := withDaemon(t)
+	w.spec(strings.ReplaceAll(daemon, "%s", "red") + `
+check "boot" {
+  assert {
+    condition     = service.daemon.enabled
+    error_message = "It does not start at boot."
+  }
+}
+`)
+	w.apply()
+	w.machines["a"].Put("/etc/daemon.conf", "by hand\n")
+	in := w.input()
+	in.Mode = plans.RefreshOnly
+	p, diags := w.engine().Plan(t.Context(), in)
+	if len(diags) != 1 || diags[0].Detail != "It does not start at boot." || len(p.Plan.Drift()) != 1 {
+		t.Errorf("%v", diags)
+	}
+	p.Close()
 }

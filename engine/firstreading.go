@@ -253,7 +253,7 @@ func (r *run) difference(i int, c plans.Change, read reading) string {
 	if c.Action == plans.Forget {
 		return ""
 	}
-	if c.Action == plans.NoOp && r.likeManaged(i, c.Before, read.before) {
+	if (c.Action == plans.NoOp || c.Action == plans.Refresh) && r.likeManaged(i, c.Before, read.before) {
 		return ""
 	}
 	switch liken(c, read) {

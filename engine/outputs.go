@@ -18,7 +18,7 @@ import (
 // it may not be as wanted.
 func (d *derivation) leavesAlone(i int) bool {
 	c := d.nodes[i].change
-	return c == nil || c.Action != plans.NoOp && d.in.Mode == plans.RefreshOnly
+	return c == nil || c.Action != plans.NoOp && c.Action != plans.Refresh && d.in.Mode == plans.RefreshOnly
 }
 
 // without is values, of all nodes, in which nothing is known of the instances

@@ -1,9 +1,11 @@
 package engine_test
 
 import (
+	"strings"
 	"testing"
 
 	"github.com/kplan/kplan/engine"
+	"github.com/kplan/kplan/modules/host/hosttest"
 )
 
 // What a block leaves open is not compared: it may change without a word, and
@@ -64,6 +66,30 @@ resource "file" "issue" {
 		}
 		if made := w.machines["a"].Content("/etc/issue") == "here\n"; made == tt.stale {
 			t.Errorf("%q: the other file is made: %v", tt.content, made)
+		}
+	}
+}
+
+// Nor where the plan only acts again on what is right: a service that is to
+// restart, and that somebody has enabled or stopped meanwhile.
+func TestWhatIsNotManagedMakesNoRefreshStale(t *testing.T) {
+	for _, tt := range []struct {
+		unit  hosttest.Unit
+		stale bool
+	}{{hosttest.Unit{Running: true, Enabled: true}, false}, {hosttest.Unit{}, true}} {
+		w := withDaemon(t)
+		w.spec(strings.ReplaceAll(daemon, "%s", "red"))
+		w.apply()
+		w.spec(strings.ReplaceAll(daemon, "%s", "blue"))
+		p := w.plan()
+		w.machines["a"].AddUnit("daemon.service", tt.unit)
+		r, diags := w.run(p)
+		p.Close()
+		if tt.stale != (diags.HasErrors() && diags[0].Extra == engine.CodeStale) || !tt.stale && diags.HasErrors() {
+			t.Errorf("%+v: %v", tt.unit, diags)
+		}
+		if restarted := w.starts() == 1; restarted == tt.stale {
+			t.Errorf("%+v: it was restarted: %v, %v", tt.unit, restarted, r.Counts)
 		}
 	}
 }
