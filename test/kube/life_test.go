@@ -16,6 +16,7 @@ import (
 func TestLife(t *testing.T) {
 	c := newCluster(t, 20*time.Minute)
 	s := newSpec(t, c)
+	s.Write("label.kplan.hcl", label)
 	s.Want(0, "apply", "--auto-approve")
 	s.works()
 	s.drifts()
@@ -30,7 +31,17 @@ func TestLife(t *testing.T) {
 	s.stage("the cluster is destroyed and made again")
 }
 
-// drifts changes objects of five types behind kplan's back, and has them repaired.
+// label is of a node, beside the module.
+const label = `
+resource "node" "disk" {
+  on         = host.k8s-node1
+  name       = "k8s-node2"
+  labels     = { "disk" = "ssd" }
+  depends_on = [module.cluster]
+}
+`
+
+// drifts changes objects of six types behind kplan's back, and has them repaired.
 func (s *spec) drifts() {
 	s.t.Helper()
 	first, second := s.machines[0], s.machines[1]
@@ -38,12 +49,14 @@ func (s *spec) drifts() {
 	s.ssh(first, "", "echo '# by hand' >>/etc/kubernetes/manifests/kube-scheduler.yaml")
 	s.ssh(first, "", "sed -i 's:podSubnet\\: .*:podSubnet\\: 10.245.0.0/16:; s:^networking:clusterName\\: other\\n&:' /etc/kubernetes/kubeadm.yaml")
 	s.kubectl("-n kube-flannel delete daemonset kube-flannel-ds")
+	s.kubectl("label --overwrite node k8s-node2 disk=hdd")
 	want := []string{
 		`module.cluster.kubeadm_config.main@k8s-node1`,
 		`module.cluster.kubeadm_control_plane.main@k8s-node1`,
 		`module.cluster.kubeadm_join.worker@k8s-node2`,
 		`module.cluster.manifest.flannel[0]@k8s-node1`,
 		`module.cluster.sysctl.node["net.bridge.bridge-nf-call-ip6tables"]@k8s-node2`,
+		`node.disk@k8s-node1`,
 	}
 	if got := s.drifted(); !slices.Equal(got, want) {
 		s.t.Errorf("changed behind kplan's back:\n%q, want\n%q", got, want)
