@@ -4,6 +4,7 @@ package usage
 
 import (
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"syscall"
 	"testing"
@@ -13,11 +14,14 @@ import (
 // A Cost is what a function took.
 type Cost struct {
 	CPU  time.Duration // of this process, garbage collection included; what others run beside it does not count
-	Heap int64         // bytes at the height, dead objects included, beyond those from before
+	Heap int64         // bytes at the height, beyond those from before
 }
 
-// Of runs f and returns what it took.
+// Of runs f and returns what it took. Dead objects are collected early, so that
+// the height is that of what is in use: how many wait to be collected depends on
+// what else the machine does.
 func Of(f func()) (c Cost) {
+	defer debug.SetGCPercent(debug.SetGCPercent(25))
 	runtime.GC()
 	before := heap()
 	stop, peak := make(chan bool), make(chan int64)
