@@ -90,11 +90,13 @@ func (s *spec) empty() {
 	}
 }
 
-// still wants neither a change to make nor one behind kplan's back, and no token.
+// still wants neither a change to make nor one behind kplan's back, a cluster that works, and no token.
 func (s *spec) still() {
 	s.t.Helper()
 	s.empty()
-	s.Want(0, "drift")
+	if r := s.Want(0, "drift"); strings.Contains(r.Stderr, "module.cluster.health") {
+		s.t.Errorf("the cluster does not work:\n%s", r.Stderr)
+	}
 	if tokens := s.ssh(s.machines[0], "", "kubeadm token list"); tokens != "" {
 		s.t.Errorf("tokens are left:\n%s", tokens)
 	}
