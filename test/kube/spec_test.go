@@ -90,7 +90,7 @@ func (s *spec) empty() {
 	}
 }
 
-// still wants neither a change to make nor one behind kplan's back, and no token.
+// still wants neither a change to make nor one behind kplan's back, a cluster that works, and no token.
 func (s *spec) still() {
 	s.t.Helper()
 	s.empty()
