@@ -118,7 +118,8 @@ finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 // KubeadmJoin makes the machine a worker, from the configuration on its standard
 // input. Its argument is the node's name: a join that was cut off and had come
 // through is not made again, which kubeadm would refuse, unless a loss of power
-// emptied what it made. KubeadmJoined ends it.
+// emptied what it made. kubeadm does not wait until the cluster has the node,
+// which it has not where its control plane goes off. KubeadmJoined ends it.
 const KubeadmJoin = kubeadmFiles + `
 export KUBECONFIG=/etc/kubernetes/kubelet.conf
 again=
@@ -136,6 +137,13 @@ if [ -z "$again" ] || ! kubectl get node "$1" >/dev/null 2>&1; then
 	cat >"$config"
 	umask 022
 	kubeadm join --config "$config" $again </dev/null
+	rm -f "$config"
+	tries=0
+	until kubectl get node "$1" >/dev/null 2>&1; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 120 ] || { kubectl get node "$1"; exit 1; }
+		sleep 1
+	done
 fi
 `
 

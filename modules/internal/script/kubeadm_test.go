@@ -169,6 +169,23 @@ func TestInitWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// A worker has joined once the cluster has its node, which kubeadm does not wait for.
+func TestJoinAwaitsTheNode(t *testing.T) {
+	n := newNode(t)
+	n.put("bin/sleep", "#!/bin/sh\n")
+	n.put("bin/kubectl", "#!/bin/sh\n[ -s \"$KUBECONFIG\" ] || exit 1\necho asked >>\"$NODE/asked\"\n[ \"$(wc -l <\"$NODE/asked\")\" -ge 3 ]\n")
+	if err := n.run(script.KubeadmJoin, "k8s-node2"); err != nil {
+		t.Fatal(err)
+	}
+	if asked := strings.Count(n.content("asked"), "\n"); asked != 3 {
+		t.Errorf("it was asked for %d times", asked)
+	}
+	n.put("bin/kubectl", "#!/bin/sh\necho it is not there >&2\nexit 1\n")
+	if err := n.run(script.KubeadmJoin, "k8s-node2"); err == nil {
+		t.Error("a node that never comes has joined")
+	}
+}
+
 // A join that had come through is not made again, unless a loss of power took what it rests on.
 func TestJoinAfterALossOfPower(t *testing.T) {
 	made := []string{
