@@ -21,6 +21,8 @@ func TestLife(t *testing.T) {
 	s.works()
 	s.drifts()
 	s.stage("what was changed is repaired")
+	s.reconfigures()
+	s.stage("the control plane has another configuration")
 	s.otherVersion()
 	s.stage("another version is refused")
 	s.leaves()
@@ -98,6 +100,27 @@ func (s *spec) drifted() (addresses []string) {
 	}
 	slices.Sort(addresses)
 	return addresses
+}
+
+// reconfigures asks for another configuration of the kubelets, which is one apply, and back.
+func (s *spec) reconfigures() {
+	s.t.Helper()
+	was := s.text
+	s.change(was, "    oomScoreAdj                 = 0\n    imageGC", "    oomScoreAdj                 = 0\n    maxPods = 99\n    imageGC")
+	plan := s.Want(2, "plan", "--detailed-exitcode").Stdout
+	for _, part := range []string{"Plan: 0 to add, 1 to change, 0 to destroy. 1 step runs only if needed.", "reconfigure, because of module.cluster.kubeadm_config.main"} {
+		if !strings.Contains(plan, part) {
+			s.t.Errorf("the plan does not say %q:\n%s", part, plan)
+		}
+	}
+	s.Want(0, "apply", "--auto-approve")
+	s.still()
+	if got := s.ssh(s.machines[0], "", "cat /var/lib/kubelet/config.yaml"); !strings.Contains(got, "maxPods: 99\n") {
+		s.t.Errorf("the kubelet's configuration is\n%s", got)
+	}
+	s.change(was)
+	s.Want(0, "apply", "--auto-approve")
+	s.still()
 }
 
 // otherVersion wants another version of Kubernetes to be refused, and nothing to happen.

@@ -128,12 +128,7 @@ func (c KubeadmControlPlane) Apply(ctx context.Context, h host.Host, prior *Kube
 	if prior == nil {
 		return detached(ctx, h, "make the control plane", script.KubeadmInit, nil, c.Config)
 	}
-	if _, err := lookAtEtcd(ctx, h); err == nil { // where it does not answer, there is none to take
-		if err := snapshotNow(ctx, h); err != nil {
-			return err
-		}
-	}
-	return detached(ctx, h, "write the control plane again", script.KubeadmRepair, nil, c.Config)
+	return c.again(ctx, h)
 }
 
 // Delete implements resource.Deleter.

@@ -24,6 +24,7 @@ resource "kubeadm_control_plane" "main" {
   version    = var.kubernetes_version
   members    = var.control_plane
   endpoint   = local.endpoint
+  on_change  = [kubeadm_config.main]
   depends_on = [kubeadm_config.main, hostname.node, hosts_file.nodes, swap.off, sysctl.node, service.containerd, service.kubelet]
 }
 
