@@ -152,3 +152,21 @@ check "boot" {
 	}
 	p.Close()
 }
+
+// A check that cannot be evaluated keeps nobody from the apply that may mend it.
+func TestACheckThatCannotBeEvaluated(t *testing.T) {
+	w := newWorld(t, "a")
+	w.spec(motd + `
+check "number" {
+  assert {
+    condition     = tonumber(file.motd.content) > 3
+    error_message = "small"
+  }
+}
+`)
+	p, diags := w.engine().Plan(t.Context(), w.input())
+	if diags.HasErrors() || len(diags) != 1 {
+		t.Errorf("diagnostics %v", diags)
+	}
+	p.Close()
+}

@@ -140,14 +140,15 @@ func (d *derivation) claims() {
 	}
 }
 
-// claimant is the other instance that claims what node i is recorded as. An
-// object that is the same one on all hosts is claimed by its resource on any.
+// claimant is the other instance that claims what node i is recorded as; of an
+// object that is the same one on all hosts, one of its identity on any.
 func (d *derivation) claimant(i int) (node int, ok bool) {
 	rec, _ := d.recorded(i)
-	if t := d.nodes[i].typ; t != nil && t.Shared && i >= d.graph.Instances {
-		a := d.addr(i)
-		for _, j := range d.match(dsl.Need{Resource: a.Resource, Key: &a.Key}) {
-			return j, true
+	if t := d.nodes[i].typ; t != nil && t.Shared && recordedObject(rec).Exists() {
+		for j := range d.insts {
+			if j != i && d.nodes[j].typ == t && d.nodes[j].want != cty.NilVal && sameIdentity(t, d.nodes[j].plain, rec.Attrs.Value) {
+				return j, true
+			}
 		}
 	}
 	if d.nodes[i].typ == nil || rec.Attrs.Value == cty.NilVal || rec.Attrs.IsNull() {
@@ -196,6 +197,7 @@ func (d *derivation) keep() {
 			}
 			if reason != "" {
 				c.Action, c.Reason, again = plans.Forget, reason, true
+				d.nodes[i].via = resource.Via{}
 			}
 		}
 	}
@@ -297,6 +299,12 @@ func (d *derivation) choose() {
 			d.chosen[i] = d.chosen[i] || t.Matches(d.addr(i))
 		}
 	}
+	d.whole(d.chosen)
+	excluded := make([]bool, d.graph.Leftovers)
+	for i := range excluded {
+		excluded[i] = slices.ContainsFunc(d.in.Excludes, func(t target) bool { return t.Matches(d.addr(i)) })
+	}
+	d.whole(excluded)
 	for k := len(d.graph.Order) - 1; k >= 0; k-- { // what a chosen one needs
 		i := d.graph.Order[k]
 		if d.chosen[i] {
@@ -306,7 +314,7 @@ func (d *derivation) choose() {
 		}
 	}
 	for _, i := range d.graph.Order { // what needs an excluded one
-		if i < d.graph.Leftovers && slices.ContainsFunc(d.in.Excludes, func(t target) bool { return t.Matches(d.addr(i)) }) {
+		if i < d.graph.Leftovers && excluded[i] {
 			d.chosen[i] = false
 		}
 		for _, a := range d.graph.After[i] {

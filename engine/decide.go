@@ -403,39 +403,8 @@ func (d *derivation) madeByCut(a addr.Instance) bool {
 	return ok && cut.First == "" && cut.Action != string(plans.Refresh)
 }
 
-// inherited reports whether kplan created what instance i claims, under another
-// address: that of a resource that was renamed, or has another identity now.
-func (d *derivation) inherited(i int) bool {
-	if d.created == nil {
-		d.created = map[claim]bool{}
-		for k := range d.nodes {
-			rec, ok := d.recorded(k)
-			t := d.nodes[k].typ
-			if !ok || t == nil || rec.Origin != string(plans.Created) || !recordedObject(rec).Exists() {
-				continue
-			}
-			for _, what := range t.Claims(rec.Attrs.Value) {
-				d.created[claim{d.addr(k).Host, what}] = true
-			}
-			if t.Shared {
-				d.created[d.sharedBy(k)] = true
-			}
-		}
-	}
-	if d.nodes[i].typ.Shared && d.created[d.sharedBy(i)] {
-		return true
-	}
-	return slices.ContainsFunc(d.nodes[i].typ.Claims(d.nodes[i].plain), func(what string) bool {
-		return d.created[claim{d.addr(i).Host, what}]
-	})
-}
-
-// sharedBy is the claim of node i on an object that is the same one on all hosts
-// of its resource.
-func (d *derivation) sharedBy(i int) claim {
-	a := d.addr(i)
-	return claim{what: a.Resource.String() + a.Key.String()}
-}
+// goneAlready is why a leftover that is not there any more is forgotten.
+const goneAlready = "it is gone already"
 
 // decideLeftover says what becomes of a recorded object that the spec does not
 // name any more.
@@ -472,7 +441,7 @@ func (d *derivation) decideLeftover(i int) {
 	case claimed:
 		c.Reason = fmt.Sprintf("%s manages it now", seenFrom(d.addr(heir), a.Host))
 	case !c.Before.Exists():
-		c.Before, c.Reason = c.Recorded, "it is gone already"
+		c.Before, c.Reason = c.Recorded, goneAlready
 	case rec.Origin == string(plans.Adopted):
 		c.Reason = "it was there before kplan came"
 	case keep:

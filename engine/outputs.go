@@ -75,7 +75,11 @@ func (d *derivation) plannedOutputs() []plannedOutput {
 // expected tells which check blocks will not hold once the plan is applied, as
 // far as that is known already.
 func (d *derivation) expected() hcl.Diagnostics {
-	return d.failing(scope{d, d.without(d.values, d.leavesAlone), true})
+	diags := d.failing(scope{d, d.without(d.values, d.leavesAlone), true})
+	for _, diag := range diags { // one that cannot be evaluated yet keeps nobody from the apply that mends it
+		diag.Severity = hcl.DiagWarning
+	}
+	return diags
 }
 
 // failing tells which check blocks do not hold at sc, which is nobody else's.

@@ -66,6 +66,9 @@ func reread(c plans.Change) *reading {
 	if c.Action == plans.Forget {
 		r.kept = c.Reason
 	}
+	if r.kept == goneAlready {
+		r.before, r.kept = plans.None, ""
+	}
 	return r
 }
 

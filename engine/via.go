@@ -27,7 +27,7 @@ func (d *derivation) oneByOne(r addr.Resource) bool {
 // there is a way; where there is none, it has said so or withheld the node.
 func (d *derivation) route(i int, c *plans.Change) bool {
 	t := d.nodes[i].typ
-	if !t.Routed() {
+	if !t.Routed() || d.in.Mode == plans.RefreshOnly {
 		return true
 	}
 	object := c.Before.Value
@@ -56,6 +56,26 @@ func (d *derivation) disagree(i int, err error) {
 		}
 	}
 	d.diags = append(d.diags, p)
+}
+
+// whole makes what is chosen of a resource whose hosts are members of one thing
+// all of it: what is done on one depends on the others.
+func (d *derivation) whole(chosen []bool) {
+	some := map[addr.Instance]bool{} // by address without the host
+	for _, extend := range []bool{false, true} {
+		for i := range d.nodes {
+			a := d.addr(i)
+			if t := d.nodes[i].typ; t == nil || !t.Routed() {
+				continue
+			}
+			a.Host = ""
+			if extend {
+				chosen[i] = some[a]
+			} else if chosen[i] {
+				some[a] = true
+			}
+		}
+	}
 }
 
 // fellows are what was read of the resource of node i on all its hosts, in the

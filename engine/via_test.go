@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/engine/event"
 	"github.com/kplan/kplan/modules"
@@ -240,5 +241,99 @@ func TestASharedObjectStays(t *testing.T) {
 	w.apply()
 	if boardText != "" {
 		t.Error("it is still there")
+	}
+}
+
+// A plan of one member rests on what stands on the others: it takes them along,
+// and a saved one says the same.
+func TestOneMemberIsTargeted(t *testing.T) {
+	for name, limit := range map[string]func(*engine.PlanInput, addr.Target){
+		"target":  func(in *engine.PlanInput, a addr.Target) { in.Targets = []addr.Target{a} },
+		"exclude": func(in *engine.PlanInput, a addr.Target) { in.Excludes = []addr.Target{a} },
+	} {
+		w := withRing(t, "a", "b")
+		w.spec(ringOn("host.a", "host.b"))
+		w.apply()
+		w.machines["a"].RemoveAll(ringFile)
+		one, err := addr.ParseTarget("ringed.x@a")
+		if err != nil {
+			t.Fatal(err)
+		}
+		p, in := w.planWith(func(in *engine.PlanInput) { limit(in, one) })
+		if got := len(p.Plan.Steps()); (got == 1) != (name == "target") {
+			t.Errorf("%s: %d steps", name, got)
+		}
+		w.derive(in, p.Plan)
+	}
+}
+
+// A member that is gone, and whose host leaves, is no member.
+func TestAMemberIsGoneAlready(t *testing.T) {
+	w := withRing(t, "a", "b")
+	w.spec(ringOn("host.a"))
+	w.apply()
+	w.machines["a"].RemoveAll(ringFile)
+	w.spec(ringOn("host.b"))
+	p, in := w.planWith(func(*engine.PlanInput) {})
+	if s := p.Plan.Steps(); len(s) != 2 || s[0].Via != "forge" || s[1].Action != plans.Forget {
+		t.Errorf("steps %v", steps(p))
+	}
+	w.derive(in, p.Plan)
+}
+
+// What members disagree about is seen as drift.
+func TestDriftOfAMember(t *testing.T) {
+	w := withRing(t, "a", "b")
+	w.spec(ringOn("host.a", "host.b"))
+	w.apply()
+	w.machines["a"].Put(ringFile, "of iron")
+	in := w.input()
+	in.Mode = plans.RefreshOnly
+	p, diags := w.engine().Plan(t.Context(), in)
+	w.noErrors(diags)
+	if d := p.Plan.Drift(); len(d) != 1 || d[0].Addr.String() != "ringed.x@a" {
+		t.Errorf("drift %v", d)
+	}
+	p.Close()
+}
+
+// note is a board among others.
+type note struct {
+	Name string `cty:"name" kplan:"id"`
+}
+
+var notes = map[string]bool{}
+
+func (n note) Read(context.Context, host.Host) (*note, error) {
+	if !notes[n.Name] {
+		return nil, nil
+	}
+	return &n, nil
+}
+
+func (n note) Apply(context.Context, host.Host, *note) error { notes[n.Name] = true; return nil }
+func (n note) Delete(context.Context, host.Host) error       { delete(notes, n.Name); return nil }
+
+// It is its identity that makes it the same one, whatever its resource is called.
+func TestASharedObjectIsItsIdentity(t *testing.T) {
+	w := newWorld(t, "a", "b")
+	w.types = modules.NewCatalog(append(modules.All(), resource.Define[note]("note", resource.Shared))...)
+	on := func(res, host, name string) string {
+		return fmt.Sprintf("resource \"note\" %q {\n  on   = host.%s\n  name = %q\n}\n", res, host, name)
+	}
+	notes["theirs"] = true
+	w.spec(on("x", "a", "mine"))
+	w.apply()
+	w.spec(on("y", "b", "mine")) // another resource on another host
+	w.wantSteps("forget note.x@a")
+	w.apply()
+	w.spec(on("y", "a", "theirs")) // another object
+	w.wantSteps("delete note.y@b")
+	w.apply()
+	w.spec("")
+	w.wantSteps("forget note.y@a")
+	w.apply()
+	if notes["mine"] || !notes["theirs"] {
+		t.Errorf("left are %v", notes)
 	}
 }

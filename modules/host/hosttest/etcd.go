@@ -51,7 +51,7 @@ func (c *Call) etcdctl(pod, words string) func() host.Output {
 	cluster, id := c.m.cluster, ""
 	at := func(answer func() host.Output) func() host.Output {
 		return func() host.Output {
-			if pod != "etcd-"+c.hostname() {
+			if pod != "etcd-"+c.m.node {
 				return fail(1, fmt.Sprintf("Error from server (NotFound): pods %q not found", pod))
 			}
 			return answer()

@@ -160,11 +160,27 @@ func kubeadmInit(c *Call) host.Output {
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put("/var/lib/etcd/member", "")
 	c.m.certify(true)
-	c.m.found(c.hostname())
+	c.m.node = c.named(c.Argv[4])
+	c.m.found(c.m.node)
 	if out := c.writePlane(c.Argv[4]); out != nil {
 		return *out
 	}
 	return host.Output{}
+}
+
+// named is what a configuration calls the machine, or its host name.
+func (c *Call) named(config string) string {
+	text, _ := c.Content(config)
+	trees, err := objects.Trees(text)
+	if err != nil {
+		return c.hostname()
+	}
+	for _, tree := range trees {
+		if r, ok := tree["nodeRegistration"].(map[string]any); ok && r["name"] != nil {
+			return fmt.Sprint(r["name"])
+		}
+	}
+	return c.hostname()
 }
 
 func kubeadmRepair(c *Call) host.Output {
@@ -259,6 +275,7 @@ func kubeadmJoinPlane(c *Call) host.Output {
 			return fail(1, "failure loading key for CA: couldn't load the private key file "+kubeDir+key)
 		}
 	}
+	c.m.node = name
 	plane.cluster.join(name, c.m.facts.MachineID)
 	plane.cluster.grow(name, address)
 	c.m.cluster = plane.cluster

@@ -32,6 +32,7 @@ type Machine struct {
 	signed   map[string]string // keys by the address of a repository
 	runtime  *runtime          // nil: no containerd
 	cluster  *Cluster          // of which it is a control plane; nil otherwise
+	node     string            // what it is called in the cluster
 	plane    *Machine          // whose API server it reaches
 	facts    host.Facts
 	latency  time.Duration

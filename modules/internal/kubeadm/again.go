@@ -11,7 +11,16 @@ import (
 
 // again has kubeadm write again what it made.
 func (c KubeadmControlPlane) again(ctx context.Context, h host.Host) error {
-	if _, err := lookAtEtcd(ctx, h); err == nil { // where it does not answer, there is none to take
+	name, err := c.nodeName(ctx, h)
+	if err != nil {
+		return err
+	}
+	if e, err := c.lookAtEtcd(ctx, h); err == nil { // where it does not answer, it is what is to be mended
+		if len(e.members) > 1 {
+			if err := e.without(name, name+" is written again"); err != nil {
+				return err
+			}
+		}
 		if err := snapshotNow(ctx, h); err != nil {
 			return err
 		}

@@ -57,7 +57,7 @@ type Member struct {
 
 var (
 	versionForm  = regexp.MustCompile(`^[0-9]+\.[0-9]+\.[0-9]+$`)
-	endpointForm = regexp.MustCompile(`^[^\s:]+:[0-9]{1,5}$|^\[[0-9a-fA-F:]+\]:[0-9]{1,5}$`)
+	endpointForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]*[A-Za-z0-9])?:[0-9]{1,5}$|^\[[0-9a-fA-F:]+\]:[0-9]{1,5}$`)
 	imageVersion = regexp.MustCompile(`(?m)^\s*image: \S+/kube-apiserver:v(\S+)$`)
 )
 
@@ -134,7 +134,7 @@ func (c KubeadmControlPlane) Apply(ctx context.Context, h host.Host, prior *Kube
 // Delete implements resource.Deleter.
 func (c KubeadmControlPlane) Delete(ctx context.Context, h host.Host) error {
 	if through := resource.ViaOf(ctx).Host; through != "" {
-		if err := leave(ctx, h, through); err != nil {
+		if err := c.leave(ctx, h, through); err != nil {
 			return err
 		}
 	}

@@ -37,12 +37,12 @@ func etcdctl(at string, args ...string) []string {
 }
 
 // lookAtEtcd makes two calls.
-func lookAtEtcd(ctx context.Context, plane host.Host) (etcd, error) {
-	found, err := host.Read(ctx, plane, hostNameNow)
+func (c KubeadmControlPlane) lookAtEtcd(ctx context.Context, plane host.Host) (etcd, error) {
+	name, err := c.nodeName(ctx, plane)
 	if err != nil {
 		return etcd{}, err
 	}
-	e := etcd{at: text(found[0]), answers: map[string]bool{}}
+	e := etcd{at: name, answers: map[string]bool{}}
 	res, err := plane.Do(ctx,
 		host.Query{Argv: etcdctl(e.at, "member", "list", "-w", "json")},
 		host.Query{Argv: etcdctl(e.at, "endpoint", "health", "--cluster", "-w", "json"), AnyExit: true},
@@ -73,8 +73,9 @@ func (e etcd) up(m etcdMember) bool {
 	return !m.Learner && slices.ContainsFunc(m.ClientURLs, func(url string) bool { return e.answers[url] })
 }
 
-// quorum fails unless more than half of members answer.
+// quorum fails unless more than half of the members that vote answer.
 func (e etcd) quorum(members []etcdMember, doing string) error {
+	members = slices.DeleteFunc(slices.Clone(members), func(m etcdMember) bool { return m.Learner })
 	up := 0
 	for _, m := range members {
 		if e.up(m) {
@@ -96,10 +97,10 @@ func counted(members int) string {
 }
 
 // without fails where the others could not go on without the member of the node
-// called name.
-func (e etcd) without(name string) error {
+// called name, which is what doing is about.
+func (e etcd) without(name, doing string) error {
 	others := slices.DeleteFunc(slices.Clone(e.members), func(m etcdMember) bool { return m.Name == name })
-	return e.quorum(others, name+" leaves")
+	return e.quorum(others, doing)
 }
 
 // remove takes the member of the node called name out; it may be gone already.
@@ -120,8 +121,8 @@ func (e etcd) removeMember(ctx context.Context, plane host.Host, m etcdMember) e
 // makeRoom fails where etcd could not take another member. One that never
 // started and has the machine's address is what a join that was cut off left:
 // it is taken out.
-func makeRoom(ctx context.Context, plane host.Host, init initConfig) error {
-	e, err := lookAtEtcd(ctx, plane)
+func (c KubeadmControlPlane) makeRoom(ctx context.Context, plane host.Host, init initConfig) error {
+	e, err := c.lookAtEtcd(ctx, plane)
 	if err != nil {
 		return err
 	}

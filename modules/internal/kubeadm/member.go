@@ -31,7 +31,7 @@ func (c KubeadmControlPlane) join(ctx context.Context, h host.Host, through stri
 	if err != nil {
 		return err
 	}
-	found, err := host.Read(ctx, h, machineFile, c.Config)
+	found, err := host.Read(ctx, h, machineFile, c.Config, caFile)
 	if err != nil {
 		return err
 	}
@@ -42,14 +42,17 @@ func (c KubeadmControlPlane) join(ctx context.Context, h host.Host, through stri
 	if err := nameFree(ctx, plane, init.name, text(found[0])); err != nil {
 		return err
 	}
-	if err := makeRoom(ctx, plane, init); err != nil {
+	shared, err := host.Read(ctx, plane, sharedKeys...)
+	if err != nil {
+		return err
+	}
+	if text(found[2]) != "" && text(found[2]) != text(shared[0]) {
+		return fmt.Errorf("%s is there, of another cluster than that of host %s: look at what it is, then take it away with `kubeadm reset`", caFile, through)
+	}
+	if err := c.makeRoom(ctx, plane, init); err != nil {
 		return err
 	}
 	if err := snapshotNow(ctx, plane); err != nil {
-		return err
-	}
-	shared, err := host.Read(ctx, plane, sharedKeys...)
-	if err != nil {
 		return err
 	}
 	if err := takeKeys(ctx, h, shared); err != nil {
@@ -92,21 +95,20 @@ func takeKeys(ctx context.Context, h host.Host, shared []*host.File) error {
 
 // leave takes the machine out of the control plane, through the host called
 // through: its node, then its member of etcd.
-func leave(ctx context.Context, h host.Host, through string) error {
+func (c KubeadmControlPlane) leave(ctx context.Context, h host.Host, through string) error {
 	plane, err := host.Peer(ctx, through)
 	if err != nil {
 		return err
 	}
-	found, err := host.Read(ctx, h, hostNameNow)
+	name, err := c.nodeName(ctx, h)
 	if err != nil {
 		return err
 	}
-	name := text(found[0])
-	m, err := lookAtEtcd(ctx, plane)
+	m, err := c.lookAtEtcd(ctx, plane)
 	if err != nil {
 		return err
 	}
-	if err := m.without(name); err != nil {
+	if err := m.without(name, name+" leaves"); err != nil {
 		return err
 	}
 	if err := snapshotNow(ctx, plane); err != nil {
@@ -116,4 +118,17 @@ func leave(ctx context.Context, h host.Host, through string) error {
 		return err
 	}
 	return m.remove(ctx, plane, name)
+}
+
+// nodeName is what the machine is called in the cluster: as its configuration
+// says, or else by its host name.
+func (c KubeadmControlPlane) nodeName(ctx context.Context, h host.Host) (string, error) {
+	found, err := host.Read(ctx, h, hostNameNow, c.Config)
+	if err != nil {
+		return "", err
+	}
+	if init, err := initOf(c.Config, found[1]); err == nil {
+		return init.name, nil
+	}
+	return text(found[0]), nil
 }

@@ -240,6 +240,60 @@ func TestEtcdIsNotPutAtRisk(t *testing.T) {
 	}
 }
 
+// A node need not be called as its host.
+func TestNodesOfOtherNames(t *testing.T) {
+	ms, act := planes(t, 0, "a", "b", "c")
+	for i, m := range ms {
+		m.Put(configFile, fmt.Sprintf(memberConfig, i+1, "node-"+[]string{"a", "b", "c"}[i]))
+	}
+	for i, via := range []string{"init", "join a", "join b"} {
+		if err := act(via, i); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := members(ms[0]); got != "node-a node-b node-c" {
+		t.Errorf("members %q", got)
+	}
+	all := ms[0].Members()
+	all[1].Down = true
+	ms[0].SetMembers(all...)
+	if err := act("leave a", 2); err == nil || !strings.Contains(err.Error(), "have to before node-c leaves") {
+		t.Errorf("leaving without a majority: %v", err)
+	}
+	all[1].Down = false
+	ms[0].SetMembers(all...)
+	if err := act("leave a", 2); err != nil || members(ms[0]) != "node-a node-b" || strings.Join(ms[0].Nodes(), " ") != "node-a node-b" {
+		t.Errorf("%v, members %q, nodes %q", err, members(ms[0]), ms[0].Nodes())
+	}
+}
+
+// What another cluster left is not written over, whoever began.
+func TestAnotherClustersKeysStay(t *testing.T) {
+	ms, act := planes(t, 1, "a", "b")
+	ms[1].Put(begunFile, "")
+	ms[1].Put(caFile, "another's\n")
+	if err := act("join a", 1); err == nil || !strings.Contains(err.Error(), "kubeadm reset") || ms[1].Content(caFile) != "another's\n" {
+		t.Errorf("%v, it is %q", err, ms[1].Content(caFile))
+	}
+}
+
+// A member at whose address the cluster is reached neither comes nor goes.
+func TestTheEndpointIsAMember(t *testing.T) {
+	hash := hosttest.AuthorityHash
+	c := KubeadmControlPlane{Endpoint: "10.0.0.1:6443", Members: []Member{{"a", "10.0.0.1"}, {"b", "10.0.0.2"}}}
+	stands := func(name string, leaves bool) fellow {
+		return fellow{Host: name, Object: &KubeadmControlPlane{CAHash: &hash}, Leaves: leaves}
+	}
+	for what, fellows := range map[string][]fellow{
+		"it leaves": {stands("b", false), stands("a", true)},
+		"it joins":  {{Host: "a"}, stands("b", true)},
+	} {
+		if _, err := c.Via("a", fellows); err == nil || !strings.Contains(err.Error(), "address of a load balancer") {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
+
 // The configuration says who the machine is; without that nothing is begun.
 func TestAConfigurationWithoutTheMachine(t *testing.T) {
 	for text, want := range map[string]string{

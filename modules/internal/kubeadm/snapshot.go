@@ -63,10 +63,17 @@ func (s EtcdSnapshot) Validate(unknown func(string) bool) error {
 		return &resource.FieldError{Field: "keep", Msg: fmt.Sprintf("At least one snapshot is kept, not %d. Write a number from 1 on.", s.Keep)}
 	case !unknown("path") && (!path.IsAbs(s.Path) || s.Path != path.Clean(s.Path) || s.Path == "/" || control(s.Path)):
 		return &resource.FieldError{Field: "path", Msg: fmt.Sprintf("%q is no path of a directory from the root. Write one such as \"/var/backups/etcd\".", s.Path)}
+	case !unknown("path") && (within(s.Path, "/etc/kubernetes") || within(s.Path, "/var/lib/etcd")):
+		return &resource.FieldError{Field: "path", Msg: fmt.Sprintf("%q is of what is saved, or goes with it. Write a directory elsewhere, such as \"/var/backups/etcd\".", s.Path)}
 	case !unknown("intact") && !s.Intact:
 		return &resource.FieldError{Field: "intact", Msg: "It is never wanted that somebody changes what kplan made. Leave intact out."}
 	}
 	return nil
+}
+
+// within reports whether one of two paths holds the other, or is it.
+func within(a, b string) bool {
+	return a == b || strings.HasPrefix(a, b+"/") || strings.HasPrefix(b, a+"/")
 }
 
 func noSchedule(text string) error {
@@ -76,7 +83,7 @@ func noSchedule(text string) error {
 // Claims implements resource.Claimer.
 func (s EtcdSnapshot) Claims() []string {
 	return []string{
-		"snapshots of etcd", "path " + script.EtcdFile, "path " + unitDir + snapshotTimer, "path " + unitDir + snapshotService,
+		"snapshots of etcd", "path " + s.Path, "path " + script.EtcdFile, "path " + unitDir + snapshotTimer, "path " + unitDir + snapshotService,
 		"files of the unit " + snapshotTimer, "files of the unit " + snapshotService, "unit " + snapshotTimer,
 	}
 }
@@ -159,10 +166,18 @@ func raw(f *host.File) string {
 	return string(f.Content)
 }
 
-// Apply makes four calls: a snapshot comes before the units, so that where none
+// Apply makes five calls. A directory that is there and that others may read is
+// not taken from them: a snapshot comes before the units, so that where none
 // can be taken the timer stays as it was, and the next apply tries again.
-func (s EtcdSnapshot) Apply(ctx context.Context, h host.Host, _ *EtcdSnapshot) error {
-	_, err := h.Do(ctx,
+func (s EtcdSnapshot) Apply(ctx context.Context, h host.Host, prior *EtcdSnapshot) error {
+	found, err := host.Read(ctx, h, s.Path)
+	if err != nil {
+		return err
+	}
+	if f := found[0]; f != nil && (prior == nil || prior.Path != s.Path) && (f.Kind != host.KindDir || f.Mode != 0o700 || f.Owner != "root") {
+		return &host.OpError{Op: "keep snapshots in", Path: s.Path, Msg: "it is there, and not a directory of root alone (mode 0700); name one that is not there yet"}
+	}
+	_, err = h.Do(ctx,
 		calendar(s.Schedule),
 		host.Run{Argv: []string{"mkdir", "-p", path.Dir(s.Path)}},
 		host.MakeDir{Path: s.Path, Mode: 0o700, Owner: "root", Group: "root"},

@@ -48,3 +48,19 @@ func TestSnapshotNow(t *testing.T) {
 		t.Errorf("cancelled, it says %v", err)
 	}
 }
+
+// A directory that is not root's alone is not taken from the others.
+func TestSnapshotsTakeNothingFromOthers(t *testing.T) {
+	for _, path := range []string{"/etc/kubernetes", "/etc/kubernetes/backup", "/var/lib", "/var/lib/etcd/x"} {
+		s := EtcdSnapshot{Schedule: "daily", Keep: 7, Path: path, Intact: true}
+		if err := s.Validate(func(string) bool { return false }); err == nil {
+			t.Errorf("%s is accepted", path)
+		}
+	}
+	_, m, _ := worlds(t)
+	m.PutDir("/srv/data")
+	s := EtcdSnapshot{Schedule: "daily", Keep: 7, Path: "/srv/data", Intact: true}
+	if err := s.Apply(t.Context(), m.Host(), nil); err == nil || m.File("/srv/data").Mode == 0o700 {
+		t.Errorf("%v, it is %+v", err, m.File("/srv/data"))
+	}
+}

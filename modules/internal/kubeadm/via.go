@@ -3,6 +3,7 @@ package kubeadm
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/kplan/kplan/modules/resource"
 )
@@ -26,11 +27,11 @@ func (c KubeadmControlPlane) Via(here string, fellows []fellow) (resource.Via, e
 	self := slices.IndexFunc(fellows, func(f fellow) bool { return f.Host == here })
 	switch {
 	case fellows[self].Leaves:
-		return leaves(fellows, self)
+		return c.leaves(fellows, self)
 	case !slices.ContainsFunc(c.Members, func(m Member) bool { return m.Name == here }):
 		return resource.Via{}, &resource.FieldError{Field: "members", Msg: fmt.Sprintf("Host %s, which the resource is on, is not among them. Write the same list as for on.", here)}
 	case fellows[self].Object == nil:
-		return enters(fellows, self)
+		return c.enters(fellows, self)
 	}
 	return resource.Via{}, nil
 }
@@ -38,10 +39,10 @@ func (c KubeadmControlPlane) Via(here string, fellows []fellow) (resource.Via, e
 // enters is how a machine becomes a member: through one that is there, and where
 // every other host was seen to have none, through the first, which makes the
 // cluster.
-func enters(fellows []fellow, self int) (resource.Via, error) {
+func (c KubeadmControlPlane) enters(fellows []fellow, self int) (resource.Via, error) {
 	for _, f := range fellows {
 		if f.Object != nil && f.Unseen == "" {
-			return resource.Via{How: viaJoin, Host: f.Host}, nil
+			return resource.Via{How: viaJoin, Host: f.Host}, c.reached(fellows[self].Host, "joins")
 		}
 	}
 	if err := unseen(fellows); err != nil || self == 0 {
@@ -52,21 +53,33 @@ func enters(fellows []fellow, self int) (resource.Via, error) {
 
 // leaves is how a machine stops being a member: through one that stays, also one
 // that is made before, or through the last one that leaves.
-func leaves(fellows []fellow, self int) (resource.Via, error) {
+func (c KubeadmControlPlane) leaves(fellows []fellow, self int) (resource.Via, error) {
 	made := ""
 	for i, f := range fellows {
 		switch {
 		case f.Unseen != "":
 		case !f.Leaves && f.Object != nil:
-			return resource.Via{How: viaLeave, Host: f.Host}, nil
+			return resource.Via{How: viaLeave, Host: f.Host}, c.reached(fellows[self].Host, "leaves")
 		case !f.Leaves && made == "", f.Leaves && f.Object != nil && i > self:
 			made = f.Host
 		}
 	}
 	if made != "" {
-		return resource.Via{How: viaLeave, Host: made}, nil
+		return resource.Via{How: viaLeave, Host: made}, c.reached(fellows[self].Host, "leaves")
 	}
 	return resource.Via{How: viaReset}, unseen(fellows)
+}
+
+// reached fails where the cluster is reached at the address of the member that
+// comes or goes: the others need it meanwhile.
+func (c KubeadmControlPlane) reached(here, does string) error {
+	at := strings.Trim(c.Endpoint[:max(0, strings.LastIndexByte(c.Endpoint, ':'))], "[]")
+	for _, m := range c.Members {
+		if m.Name == here && m.Address == at && at != "" {
+			return fmt.Errorf("host %s %s, and the cluster's endpoint %s is its own address: the others would not reach the cluster. Several members need the address of a load balancer", here, does, c.Endpoint)
+		}
+	}
+	return nil
 }
 
 // unseen is the error of a host that was not read; nil where all were.

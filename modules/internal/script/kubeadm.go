@@ -102,16 +102,29 @@ finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 `
 
 // KubeadmRepair writes again what kubeadm made of the configuration in the file
-// that is its argument, and waits until the API server answers. What etcd is
+// that is its argument, and waits until the API server answers. Of another
+// configuration the API server gets a certificate, and kube-proxy its own; the
+// endpoint, which stands in all that talks to the cluster, must be as it was. What etcd is
 // started with is written again only where it has to be: of one that has joined,
 // kubeadm would write it as of the first, which etcd heeds no more but restarts
 // for.
 const KubeadmRepair = kubeadmFiles + `
+was=$(sed -n 's,^ *server: https://,,p' /etc/kubernetes/admin.conf)
+wanted=$(sed -n 's/^controlPlaneEndpoint: *//p' "$1" | tr -d "\"'")
+[ -z "$wanted" ] || [ "$wanted" = "$was" ] || {
+	echo "the cluster is reached at $was, which kubeadm cannot change in a cluster that is there: keep it as the endpoint" >&2
+	exit 1
+}
+same "$1" || {
+	rm -f /etc/kubernetes/pki/apiserver.crt /etc/kubernetes/pki/apiserver.key
+	kubeadm init phase certs apiserver --config "$1" </dev/null
+}
 same /etc/kubernetes/manifests/etcd.yaml "$1" || kubeadm init phase etcd local --config "$1" </dev/null
 kubeadm init phase control-plane all --config "$1" </dev/null
 kubeadm init phase kubelet-start --config "$1" </dev/null
 answers
 kubeadm init phase upload-config all --config "$1" </dev/null
+same "$1" || kubeadm init phase addon kube-proxy --config "$1" </dev/null
 finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 `
 

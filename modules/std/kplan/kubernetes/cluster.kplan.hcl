@@ -1,7 +1,7 @@
 # The cluster: its control plane, the pod network, the workers.
 
 locals {
-  endpoint = coalesce(var.endpoint, "${var.control_plane[0].address}:6443")
+  endpoint = coalesce(var.endpoint, can(regex(":", var.control_plane[0].address)) ? "[${var.control_plane[0].address}]:6443" : "${var.control_plane[0].address}:6443")
 }
 
 resource "kubeadm_config" "main" {

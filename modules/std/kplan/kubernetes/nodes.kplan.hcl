@@ -11,7 +11,7 @@ resource "hostname" "node" {
 }
 
 resource "hosts_file" "nodes" {
-  on      = local.nodes
+  on      = anytrue([for n in local.nodes : can(cidrhost("${n.address}/32", 0))]) ? local.nodes : []
   entries = { for n in local.nodes : n.address => [n.name] if can(cidrhost("${n.address}/32", 0)) }
 }
 

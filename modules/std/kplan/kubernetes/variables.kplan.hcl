@@ -25,6 +25,14 @@ variable "control_plane" {
     condition     = length(var.control_plane) < 2 || var.endpoint != null
     error_message = "A control plane of several hosts is reached at one address that outlives each of them. Set endpoint to ADDRESS:PORT of a load balancer before them."
   }
+  validation {
+    condition     = length(var.control_plane) < 2 || !contains([for h in var.control_plane : h.address], try(local.addresses.endpoint, ""))
+    error_message = "The endpoint ${coalesce(var.endpoint, "")} is the address of one host of the control plane, without which the others would not be reached. Set it to ADDRESS:PORT of a load balancer before them."
+  }
+  validation {
+    condition     = length(var.control_plane) < 2 || alltrue([for h in var.control_plane : can(cidrhost("${h.address}/32", 0))])
+    error_message = "Members of a control plane talk to each other by IP addresses. Write these as the address of ${join(", ", [for h in var.control_plane : h.name if !can(cidrhost("${h.address}/32", 0))])}, and names, if need be, as the host in a connection block."
+  }
 }
 
 variable "allow_even_control_planes" {
@@ -148,6 +156,10 @@ variable "network" {
   validation {
     condition     = contains(["flannel", "none"], var.network)
     error_message = "The network is flannel or none."
+  }
+  validation {
+    condition     = var.network != "flannel" || !can(regex(":", var.pod_cidr))
+    error_message = "Flannel is set up for IPv4 here. Write a pod_cidr such as 10.244.0.0/16, or network = \"none\" and install a pod network for ${var.pod_cidr}."
   }
 }
 
