@@ -80,6 +80,7 @@ func sixty(t *testing.T) []object {
 		"proxy": map[string]string{"https": "http://10.0.2.1:3128"},
 	})
 	add("crictl_config", resourcetest.Values{"timeout": 10})
+	add("kubeadm_config", resourcetest.Values{"path": dir + "/kubeadm.yaml", "version": "1.34.4", "pod_cidr": "10.244.0.0/16"})
 	for _, name := range []string{"lab-hello", "lab-daemon", "lab-conf", "openssh-server"} {
 		add("package", resourcetest.Values{"name": name})
 	}
