@@ -2,8 +2,6 @@ package kubeadm
 
 import (
 	"context"
-	"crypto/x509"
-	"encoding/pem"
 	"net/netip"
 	"regexp"
 	"slices"
@@ -185,13 +183,8 @@ func available(out string) int {
 // notAfter is the end of the first certificate in PEM text; zero where there is
 // none.
 func notAfter(text []byte) time.Time {
-	block, _ := pem.Decode(text)
-	if block == nil {
-		return time.Time{}
+	if cert := certificate(string(text)); cert != nil {
+		return cert.NotAfter
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return time.Time{}
-	}
-	return cert.NotAfter
+	return time.Time{}
 }

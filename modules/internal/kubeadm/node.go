@@ -3,9 +3,7 @@ package kubeadm
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/x509"
 	"encoding/hex"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"slices"
@@ -105,16 +103,11 @@ func (m made) caHash() (string, error) {
 	if f == nil {
 		return "", errors.New("the machine has no " + caFile)
 	}
-	block, _ := pem.Decode(f.Content)
-	if block == nil {
+	hash := pinned(string(f.Content))
+	if hash == "" {
 		return "", errors.New(caFile + " on the machine holds no certificate")
 	}
-	cert, err := x509.ParseCertificate(block.Bytes)
-	if err != nil {
-		return "", fmt.Errorf("%s on the machine holds no certificate: %w", caFile, err)
-	}
-	sum := sha256.Sum256(cert.RawSubjectPublicKeyInfo)
-	return "sha256:" + hex.EncodeToString(sum[:]), nil
+	return hash, nil
 }
 
 // standing reports whether all of paths are there; where only some are, and
