@@ -59,7 +59,7 @@ func (d *derivation) decide(i int) {
 	if reason := d.prevented(i, c); reason != "" {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: reason, at: blame(in, nil)}.diag())
 	}
-	if c.Action == plans.Update {
+	if c.Action == plans.Update || c.Action == plans.Refresh {
 		c.After = d.steady(i, c)
 	}
 	c.Origin = d.origin(i, c, rec, isRecorded)
@@ -75,7 +75,7 @@ func (d *derivation) decide(i int) {
 	}
 }
 
-// steady is what an update leaves, with what it cannot change as it was.
+// steady is what an update or a refresh leaves, with what it cannot change as it was.
 func (d *derivation) steady(i int, c *plans.Change) plans.Object {
 	after := c.After
 	for _, a := range d.nodes[i].typ.Schema.Attributes {

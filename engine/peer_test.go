@@ -426,7 +426,11 @@ func (d deed) Apply(ctx context.Context, h host.Host, prior *deed) error {
 	return err
 }
 
-// What an update cannot change is known in the plan, and others that use it do
+func (d deed) RefreshWord() string { return "polish" }
+
+func (d deed) Refresh(context.Context, host.Host) error { return nil }
+
+// What neither an update nor a refresh can change is known in the plan, and others that use it do
 // not change; a type that changes it all the same is in error.
 func TestStableAttributes(t *testing.T) {
 	w := newWorld(t, "a")
@@ -443,6 +447,27 @@ func TestStableAttributes(t *testing.T) {
 	w.wantSteps("update deed.d@a", "update file.size@a")
 	w.apply()
 	w.wantSteps()
+
+	w.spec(`
+resource "file" "wax" {
+  on      = hosts
+  path    = "/etc/wax"
+  content = "red"
+}
+
+resource "deed" "d" {
+  on        = hosts
+  text      = "other"
+  on_change = [file.wax]
+}
+`)
+	p := w.plan()
+	i := slices.IndexFunc(p.Plan.Changes(), func(c plans.Change) bool { return c.Addr.String() == "deed.d@a" })
+	if c := p.Plan.Changes()[i]; c.Action != plans.Refresh || c.After.Open("seal") || !c.After.Open("size") {
+		t.Errorf("the plan is to %s it, and then it is %#v", c.Action, c.After.Value)
+	}
+	p.Close()
+
 	spec("break the seal")
 	_, diags := w.run(w.plan())
 	if !diags.HasErrors() || !strings.Contains(diags.Error(), "still differs after the step: seal") {
