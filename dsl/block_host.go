@@ -26,8 +26,10 @@ var (
 	hostArgs       = []string{"name", "address", "roles", "labels", "os"}
 	connectionArgs = []string{
 		"host", "port", "user", "private_key_file", "private_key", "certificate_file", "password", "agent",
-		"known_hosts_file", "host_key", "become", "become_user", "become_password", "bastion", "timeout",
+		"known_hosts_file", "host_key", "become", "become_user", "become_password", "bastion", "timeout", "local",
 	}
+	// localArgs are those that a host takes which is this machine.
+	localArgs     = []string{"become", "become_user", "become_password", "timeout", "local"}
 	bootstrapArgs = []string{"host", "port", "user", "password", "private_key_file", "private_key"}
 )
 

@@ -14,6 +14,9 @@ import (
 func (s *Spec) connections(hosts []madeHost) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	spec := s.root.mod.connection
+	if spec != nil && spec.args["local"] != nil {
+		diags = append(diags, errorAt(spec.args["local"].rng, "Unexpected argument", "This connection is of all hosts, and they are not all the machine that kplan runs on. Write local = true in the connection of that host."))
+	}
 	for _, h := range hosts {
 		c, more := s.connectionOf(h, spec)
 		diags = append(diags, more...)
@@ -49,6 +52,18 @@ func (s *Spec) connectionOf(h madeHost, spec *connectionBlock) (Connection, hcl.
 			}
 		}
 	}
+	c.Become = or(a.text("become"), "none")
+	c.BecomeUser = or(a.text("become_user"), "root")
+	c.BecomePassword = a.text("become_password")
+	c.Timeout = a.duration("timeout", 10*time.Second)
+	if !slices.Contains([]string{"none", "sudo", "doas", "su"}, c.Become) {
+		a.add(errorAt(a.args["become"].rng, "Invalid value", "The argument \"become\" is none, sudo, doas or su.%s", suggest(c.Become, []string{"none", "sudo", "doas"})))
+	}
+	if v := a.value("local", cty.Bool, false); !v.IsNull() && v.True() {
+		c.Local = true
+		a.onlyLocal(h.block.connection)
+		return c, a.diags
+	}
 	c.Host = or(a.text("host"), h.Address)
 	c.Port = a.whole("port", 1, 65535, 22)
 	c.User = a.text("user")
@@ -58,16 +73,9 @@ func (s *Spec) connectionOf(h madeHost, spec *connectionBlock) (Connection, hcl.
 	c.Password = a.text("password")
 	c.KnownHostsFile = or(s.beside(a.text("known_hosts_file")), "~/.ssh/known_hosts")
 	c.HostKey = a.text("host_key")
-	c.Become = or(a.text("become"), "none")
-	c.BecomeUser = or(a.text("become_user"), "root")
-	c.BecomePassword = a.text("become_password")
-	c.Timeout = a.duration("timeout", 10*time.Second)
 	c.Agent = c.PrivateKeyFile == "" && c.PrivateKey == "" && c.Password == ""
 	if v := a.value("agent", cty.Bool, false); !v.IsNull() {
 		c.Agent = v.True()
-	}
-	if !slices.Contains([]string{"none", "sudo", "doas", "su"}, c.Become) {
-		a.add(errorAt(a.args["become"].rng, "Invalid value", "The argument \"become\" is none, sudo, doas or su.%s", suggest(c.Become, []string{"none", "sudo", "doas"})))
 	}
 	c.Bastion = a.bastion()
 	if h.block.connection == nil || h.block.connection.args["bastion"] == nil {
@@ -116,6 +124,26 @@ func (a *blockArgs) bastion() string {
 	return v.GetAttr("name").AsString()
 }
 
+// onlyLocal refuses what the connection of a host that is this machine says of
+// SSH. What the spec's connection says of it is for the other hosts.
+func (a *blockArgs) onlyLocal(own *connectionBlock) {
+	if own == nil || own.args["local"] == nil {
+		return // the spec's says local, which is refused there
+	}
+	var names []string
+	for _, name := range connectionArgs {
+		if e := own.args[name]; e != nil && !slices.Contains(localArgs, name) && !a.value(name, cty.DynamicPseudoType, true).IsNull() {
+			names = append(names, name)
+		}
+	}
+	if own.bootstrap != nil {
+		names = append(names, "bootstrap")
+	}
+	if len(names) > 0 {
+		a.add(errorAt(own.args["local"].rng, "Local and over SSH", "With local = true, the host is the machine that kplan runs on, and nothing goes over SSH. Leave out %s, or local.", strings.Join(names, ", ")))
+	}
+}
+
 // duration is a length of time such as 10s or 5m.
 func (a *blockArgs) duration(name string, otherwise time.Duration) time.Duration {
 	text := a.text(name)
@@ -130,8 +158,8 @@ func (a *blockArgs) duration(name string, otherwise time.Duration) time.Duration
 	return d
 }
 
-// checkConnections refuses two hosts at one end, and bastions that lead in a
-// circle.
+// checkConnections refuses two hosts at one end, and bastions that lead nowhere
+// or in a circle.
 func (s *Spec) checkConnections(hosts []madeHost) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	type endpoint struct {
@@ -139,13 +167,25 @@ func (s *Spec) checkConnections(hosts []madeHost) hcl.Diagnostics {
 		port          int
 	}
 	first := map[endpoint]string{}
+	here, told := "", map[hcl.Range]bool{}
 	for _, h := range hosts {
 		c := h.Connection
+		if c.Local {
+			if here != "" {
+				diags = append(diags, errorAt(c.Range, "Duplicate endpoint", "The hosts %s and %s are both the machine that kplan runs on. Keep local = true in one of them only.", here, h.Name))
+			}
+			here = h.Name
+			continue
+		}
 		e := endpoint{c.Host, c.Bastion, c.Port}
 		if other, ok := first[e]; ok {
 			diags = append(diags, errorAt(c.Range, "Duplicate endpoint", "The hosts %s and %s are both reached at %s port %d. Give each its own host or port.", other, h.Name, c.Host, c.Port))
 		}
 		first[e] = h.Name
+		if c.Bastion != "" && s.hosts[s.hostIndex[c.Bastion]].Connection.Local && !told[c.Range] {
+			told[c.Range] = true // once for each block
+			diags = append(diags, errorAt(c.Range, "Bastion is this machine", "The bastion %s is the machine that kplan runs on, so that the way to %s leads straight there. Leave bastion out.", c.Bastion, h.Name))
+		}
 		way := []string{h.Name}
 		for b := c.Bastion; b != ""; b = s.hosts[s.hostIndex[b]].Connection.Bastion {
 			if i := slices.Index(way, b); i >= 0 {

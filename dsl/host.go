@@ -19,10 +19,11 @@ type Host struct {
 	Range      hcl.Range // header of the block
 }
 
-// Connection is how SSH reaches a host. Paths that were relative are joined to
-// the spec's directory; one that begins with ~/ is below the user's home
-// directory.
+// Connection is how a host is reached: by SSH, or not at all where it is the
+// machine that kplan runs on. Paths that were relative are joined to the spec's
+// directory; one that begins with ~/ is below the user's home directory.
 type Connection struct {
+	Local           bool   // it is this machine; then only Become… and Timeout are set beside it
 	Host            string // default: the host's address
 	Port            int    // default: 22
 	User            string // "" where not said

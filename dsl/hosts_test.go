@@ -59,6 +59,39 @@ host "web" {
 	equal(t, "defaults", []any{j.Port, j.Agent, j.Timeout, j.User}, []any{22, true, 10 * time.Second, "admin"})
 }
 
+// Of the spec's connection a local host has what does not concern SSH.
+func TestLocalHost(t *testing.T) {
+	s, _ := expand(t, "-- main.kplan.hcl --\n"+`
+connection {
+  user             = "ops"
+  private_key_file = "~/.ssh/id"
+  known_hosts_file = "known_hosts"
+  port             = 2222
+  become           = "sudo"
+  bastion          = host.jump
+  timeout          = "30s"
+  bootstrap {
+    user = "vagrant"
+  }
+}
+host "jump" { address = "192.0.2.1" }
+host "my" {
+  for_each = { laptop = true, web = false }
+  name     = each.key
+  address  = "${each.key}.example.org"
+  connection {
+    local = each.value
+    user  = each.value ? null : "root"
+  }
+}
+`)
+	laptop, web := s.Hosts()[1], s.Hosts()[2]
+	equal(t, "laptop", laptop.Connection, Connection{
+		Local: true, Become: "sudo", BecomeUser: "root", Timeout: 30 * time.Second, Range: laptop.Connection.Range,
+	})
+	equal(t, "web", []any{web.Connection.Local, web.Connection.User, web.Connection.Bastion}, []any{false, "root", "jump"})
+}
+
 func TestHostNames(t *testing.T) {
 	for name, want := range map[string]bool{
 		"a": true, "k8s-node1": true, "10-node": true, "a.example.com": true,

@@ -248,6 +248,8 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 		p := problem{summary: "Cannot take over host " + m.host.Name, detail: r.hider.hide(sentence(err.Error())) + " Nothing was changed.", at: &m.host.Range}
 		if errors.Is(err, host.ErrFenced) {
 			p.code = CodeLocked
+		} else if uid := m.contact.UID; uid != 0 {
+			p.detail += fmt.Sprintf(" kplan acts there as uid %d; to act as root, write become = \"sudo\" in the connection.", uid)
 		}
 		diags = append(diags, p.diag())
 	})

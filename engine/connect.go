@@ -8,11 +8,13 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
 	"github.com/kplan/kplan/dsl"
 	"github.com/kplan/kplan/engine/internal/conn"
+	"github.com/kplan/kplan/engine/internal/local"
 	"github.com/kplan/kplan/engine/internal/ssh"
 )
 
@@ -24,10 +26,15 @@ type SSHOptions struct {
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// SSHConnector connects over SSH, through the host's bastion where it has one,
-// and becomes who the spec says.
-func SSHConnector(o SSHOptions) Connector {
+// NewConnector connects over SSH, through the host's bastion where it has one,
+// or to this machine itself where the spec says that the host is that; and
+// becomes who the spec says.
+func NewConnector(o SSHOptions) Connector {
 	return func(ctx context.Context, h, jump *dsl.Host) (Link, error) {
+		if h.Connection.Local {
+			link, err := here(ctx, h, runtime.GOOS)
+			return link, classify(err)
+		}
 		link, err := o.connect(ctx, h, jump)
 		var refused *ssh.AuthError
 		if b := h.Connection.Bootstrap; b != nil && errors.As(err, &refused) {
@@ -54,16 +61,34 @@ func (o SSHOptions) connect(ctx context.Context, h, jump *dsl.Host) (Link, error
 		client.Close()
 		return Link{}, err
 	}
-	c := h.Connection
-	session, err := conn.Open(ctx, shell, conn.Options{
-		Timeout: endpoint.Timeout,
-		Become:  conn.Become{Method: conn.Method(c.Become), User: c.BecomeUser, Password: c.BecomePassword},
-	})
+	session, err := standing(ctx, shell, h)
 	if err != nil {
 		client.Close()
 		return Link{}, err
 	}
 	return Link{Session: &link{session, client}, HostKey: ssh.AuthorizedKey(client.HostKey())}, nil
+}
+
+// here is a session on this machine, which runs the operating system os. No key
+// tells which machine it is; the machine-id does.
+func here(ctx context.Context, h *dsl.Host, os string) (Link, error) {
+	if os != "linux" {
+		return Link{}, &unusable{fmt.Errorf("local = true makes the machine that kplan runs on this host, and its operating system is %s: kplan reads and changes Linux machines. Run kplan on a Linux machine, or leave the host out", os)}
+	}
+	session, err := standing(ctx, local.New(), h)
+	if err != nil {
+		return Link{}, err
+	}
+	return Link{Session: session}, nil
+}
+
+// standing makes a session of a shell on the machine of h.
+func standing(ctx context.Context, shell conn.Shell, h *dsl.Host) (*conn.Session, error) {
+	c := h.Connection
+	return conn.Open(ctx, shell, conn.Options{
+		Timeout: c.Timeout,
+		Become:  conn.Become{Method: conn.Method(c.Become), User: c.BecomeUser, Password: c.BecomePassword},
+	})
 }
 
 // link closes the connection with its session.
@@ -101,7 +126,7 @@ func (o SSHOptions) endpoint(h, jump *dsl.Host) (ssh.Endpoint, error) {
 	if e.KnownHosts, err = ssh.LoadKnownHosts(o.knownHosts(c)); err != nil {
 		return e, err
 	}
-	if jump != nil {
+	if jump != nil && !jump.Connection.Local { // through this machine the way leads straight there
 		through, err := o.endpoint(jump, nil)
 		if err != nil {
 			return e, fmt.Errorf("bastion %s: %w", jump.Name, err)

@@ -141,7 +141,28 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 	for i := range n {
 		d.nodes[i].typ = d.typeOf(d.addr(i).Resource)
 	}
-	return d, diags
+	return d, append(diags, d.selfRestarts()...)
+}
+
+// selfRestarts refuses to restart the machine that kplan runs on: the run would
+// end with it.
+func (d *derivation) selfRestarts() (diags hcl.Diagnostics) {
+	here := ""
+	for _, h := range d.in.Spec.Hosts() {
+		if h.Connection.Local {
+			here = h.Name
+		}
+	}
+	for i, in := range d.insts {
+		if t := d.nodes[i].typ; in.Addr.Host == here && t != nil && t.Restarts {
+			diags = append(diags, problem{
+				summary: "Restart of this machine",
+				detail:  fmt.Sprintf("%s would restart the machine that kplan runs on, and end the run with it. Take host %s out of on, or run kplan elsewhere.", in.Addr, here),
+				at:      blame(in, nil),
+			}.diag())
+		}
+	}
+	return diags
 }
 
 // typeOf is the type of a resource; nil where this kplan has none of its name.

@@ -27,8 +27,8 @@ import (
 type Engine struct {
 	// Types finds a resource type by name.
 	Types func(name string) (*resource.Type, bool)
-	// Connect opens a session to a machine; SSH in the program, a machine in
-	// memory in tests.
+	// Connect opens a session to a machine; NewConnector's in the program, a
+	// machine in memory in tests.
 	Connect Connector
 	// Events receives what happens; nil for nobody.
 	Events event.Func

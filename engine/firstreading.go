@@ -415,7 +415,7 @@ func hostRecord(m *member) state.Host {
 	return state.Host{
 		Name: m.host.Name, Address: m.host.Address, HostKey: m.link.HostKey, MachineID: m.contact.MachineID,
 		Connection: state.Connection{
-			Host: c.Host, Port: c.Port, User: c.User, PrivateKeyFile: c.PrivateKeyFile, Agent: c.Agent,
+			Local: c.Local, Host: c.Host, Port: c.Port, User: c.User, PrivateKeyFile: c.PrivateKeyFile, Agent: c.Agent,
 			KnownHostsFile: c.KnownHostsFile, Become: c.Become, BecomeUser: c.BecomeUser, Bastion: c.Bastion,
 		},
 	}

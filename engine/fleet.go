@@ -262,6 +262,9 @@ func (f *fleet) reachable(name string) bool {
 
 func endpoint(h *dsl.Host) string {
 	c := h.Connection
+	if c.Local {
+		return "this machine"
+	}
 	address := net.JoinHostPort(c.Host, strconv.Itoa(c.Port))
 	if c.User == "" {
 		return address

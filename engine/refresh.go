@@ -112,7 +112,7 @@ func (d *derivation) ways() []*dsl.Host {
 func recordedHost(name string, rec state.Host) *dsl.Host {
 	c := rec.Connection
 	return &dsl.Host{Name: name, Address: rec.Address, Connection: dsl.Connection{
-		Host: c.Host, Port: c.Port, User: c.User, PrivateKeyFile: c.PrivateKeyFile, Agent: c.Agent,
+		Local: c.Local, Host: c.Host, Port: c.Port, User: c.User, PrivateKeyFile: c.PrivateKeyFile, Agent: c.Agent,
 		KnownHostsFile: c.KnownHostsFile, HostKey: rec.HostKey, Become: c.Become, BecomeUser: c.BecomeUser, Bastion: c.Bastion,
 	}}
 }

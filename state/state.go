@@ -55,6 +55,7 @@ type Host struct {
 // Connection is how a machine was reached, without secrets, for deleting what
 // was on a host that the spec does not name any more.
 type Connection struct {
+	Local          bool   `json:"local,omitempty"` // it is the machine that kplan runs on
 	Host           string `json:"host"`
 	Port           int    `json:"port"`
 	User           string `json:"user"`

@@ -48,7 +48,7 @@ func full(t testing.TB) *state.Snapshot {
 	s.Serial, s.Epoch = 7, 9
 	s.Applied = state.Applied{Run: "r1", Digest: "abc", Complete: true, Ended: time.Date(2026, 1, 2, 3, 4, 5, 6000, time.UTC), Done: 3, Steps: 3}
 	s.Hosts["b"] = state.Host{Name: "b", Address: "10.0.0.2", HostKey: "ssh-ed25519 AAAA", MachineID: "m", Connection: state.Connection{Host: "10.0.0.2", Port: 22, User: "root"}}
-	s.Hosts["a"] = state.Host{Name: "a", Address: "10.0.0.1"}
+	s.Hosts["a"] = state.Host{Name: "a", Address: "10.0.0.1", Connection: state.Connection{Local: true}}
 	for i, text := range []string{`sysctl.x["b"]@a`, `sysctl.x["a"]@a`, "file.y[10]@b", "file.y[9]@b", `module.m["<>&"].exec.z@b`} {
 		a := at(t, text)
 		s.Objects[a] = state.Object{

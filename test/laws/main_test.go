@@ -90,7 +90,7 @@ func (s *site) connect(ctx context.Context, h *dsl.Host) (engine.Link, error) {
 	if s.proxy != nil {
 		o.Dial = s.proxy.Dial
 	}
-	return engine.SSHConnector(o)(ctx, h, nil)
+	return engine.NewConnector(o)(ctx, h, nil)
 }
 
 // open returns a session that ends with the test.

@@ -47,6 +47,9 @@ func build(tb testing.TB) string {
 	return path
 }
 
+// Bin is the file of the program, for running it on another machine.
+func (p *Program) Bin() string { return p.bin }
+
 // Write writes a file of the spec.
 func (p *Program) Write(name, content string) {
 	p.tb.Helper()

@@ -227,7 +227,7 @@ func (a *app) connector() engine.Connector {
 	if a.env.Connect != nil {
 		return a.env.Connect
 	}
-	return engine.SSHConnector(a.ssh())
+	return engine.NewConnector(a.ssh())
 }
 
 // catalog is the resource types that a spec may use.

@@ -38,11 +38,14 @@ func orDash(s string) string {
 	return s
 }
 
-// endpointOf is where SSH goes, and as whom.
+// endpointOf is where SSH goes, and as whom; or that nothing goes anywhere.
 func endpointOf(h *dsl.Host) string {
 	c := h.Connection
 	s := c.Host
-	if s == "" {
+	switch {
+	case c.Local:
+		s = "local"
+	case s == "":
 		s = h.Address
 	}
 	if c.User != "" {

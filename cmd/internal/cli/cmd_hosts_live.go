@@ -98,6 +98,10 @@ func hostsScanCommand() command {
 				var rows [][]string
 				recorded := map[string]int{} // hosts, by file
 				for _, h := range hosts {
+					if h.Connection.Local {
+						a.say(fmt.Sprintf("Host %s is the machine that kplan runs on: nothing goes over SSH, and no host key is needed.", h.Name))
+						continue
+					}
 					keys, err := a.ssh().ScanHostKeys(ctx, h, a.bastion(h))
 					if err != nil {
 						code = worst(code, a.fail(coded(8, "Host "+h.Name+" cannot be reached", capital(err.Error())+".")))
@@ -114,7 +118,9 @@ func hostsScanCommand() command {
 						recorded[file]++
 					}
 				}
-				a.view.Table([]string{"NAME", "FINGERPRINT", "KEY"}, rows)
+				if len(rows) > 0 {
+					a.view.Table([]string{"NAME", "FINGERPRINT", "KEY"}, rows)
+				}
 				for _, file := range slices.Sorted(maps.Keys(recorded)) {
 					a.say(fmt.Sprintf("\nThe keys of %d of the hosts stand in %s now.", recorded[file], file))
 				}

@@ -102,6 +102,7 @@ var layers = []layer{
 	// The engine: nobody else uses SSH, gonum or the scheduler.
 	{"engine/event", []string{"dsl/addr", "plans"}, "what happened, for those who show it"},
 	{"engine/internal/ssh", []string{"modules/host", ssh}, "bytes to a host and back"},
+	{"engine/internal/local", nil, "bytes to a shell of this machine and back"},
 	{"engine/internal/conn", []string{"modules/host", "engine/internal/ssh"}, "a host over such bytes"},
 	{"engine/internal/conn/test", nil, "it has tests only"},
 	{"engine/internal/graph", []string{"dsl", "dsl/addr", "plans", "state", gonum}, "order, of instances"},
@@ -125,7 +126,7 @@ var forbidden = []struct {
 	but      []string
 	why      string
 }{
-	{[]string{"os/exec", "plugin"}, []string{"test/..."}, "kplan runs no program on the machine it runs on"},
+	{[]string{"os/exec", "plugin"}, []string{"engine/internal/local", "test/..."}, "kplan runs no program on the machine it runs on, but where a spec makes that a host"},
 	{[]string{"net"}, []string{"engine", "engine/internal/ssh", "test/..."}, "only the engine has connections"},
 	{[]string{"net/http", "net/rpc"}, []string{"test/lab/kube/..."}, "the only connections are SSH"},
 	{[]string{"log", "log/slog"}, nil, "what happens is an event, and what is wrong an error"},

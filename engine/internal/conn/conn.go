@@ -3,8 +3,8 @@
 // It knows the operations of package host, how they travel in frames to a
 // POSIX shell and what comes back, how to become another user, and where
 // detached acts live on the machine. It does not know how the shell was
-// reached (package ssh), what an operation is for, or what to do after a
-// failure.
+// reached (packages ssh and local), what an operation is for, or what to do
+// after a failure.
 //
 // A frame is one write and one answer, so one round trip: calls to the
 // functions of shell.sh, with every value either a quoted word or bytes that
@@ -18,9 +18,10 @@ import (
 )
 
 // Shell is a command that can be started once on a machine, with its streams.
-// ssh.Shell is one; a local process is another.
+// ssh.Shell is one, local.Shell another.
 type Shell interface {
-	// Start runs command as sshd(8) does: by the login shell of the user.
+	// Start runs command as sshd(8) does, by the login shell of the user, or by
+	// another shell.
 	Start(command string) error
 	Stdin() io.WriteCloser
 	Stdout() io.Reader

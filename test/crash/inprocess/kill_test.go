@@ -1,6 +1,7 @@
 // Package inprocess kills the real kplan as package crash does, many times
 // faster than in the lab: its machines are SSH servers in the process of the
-// test, whose commands run in namespaces of their own.
+// test, whose commands run in namespaces of their own. It runs kplan on such a
+// machine too, as a host of its spec.
 //
 // They have no systemd: what is detached runs in a session of its own, and the
 // spec's service is kept by a script. Package crash has the same on machines
@@ -23,21 +24,26 @@ import (
 	"github.com/kplan/kplan/test/site"
 )
 
+// newKey is a key to log in with; private as in a file.
+func newKey(t *testing.T) (key ssh.PublicKey, private string) {
+	t.Helper()
+	public, secret, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, err := ssh.MarshalPrivateKey(secret, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if key, err = ssh.NewPublicKey(public); err != nil {
+		t.Fatal(err)
+	}
+	return key, string(pem.EncodeToMemory(block))
+}
+
 func TestKill(t *testing.T) {
 	possible(t)
-	public, private, err := ed25519.GenerateKey(rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	block, err := ssh.MarshalPrivateKey(private, "")
-	if err != nil {
-		t.Fatal(err)
-	}
-	key, err := ssh.NewPublicKey(public)
-	if err != nil {
-		t.Fatal(err)
-	}
-
+	key, private := newKey(t)
 	p := crash.Place{Program: site.NewProgram(t), Pause: 100 * time.Millisecond, First: 300 * time.Millisecond}
 	var spec, known strings.Builder
 	spec.WriteString(`
@@ -59,7 +65,7 @@ connection {
 	p.On = func(machine, script string) string { return machines[machine].run(t, script) }
 	p.Write("main.kplan.hcl", spec.String()+crash.Spec)
 	p.Write("known_hosts", known.String())
-	p.Write("key", string(pem.EncodeToMemory(block)))
+	p.Write("key", private)
 
 	kills := 20
 	if crash.Full {

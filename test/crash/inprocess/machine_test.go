@@ -85,11 +85,16 @@ func newMachine(t *testing.T, name string, key ssh.PublicKey) *machine {
 	return m
 }
 
+// command is a script of the machine, beside the server.
+func (m *machine) command(script string) *exec.Cmd {
+	return exec.Command(m.enter[0], slices.Concat(m.enter[1:], []string{"sh", "-c", script})...)
+}
+
 // run runs a script on the machine, beside the server.
 func (m *machine) run(t *testing.T, script string) string {
 	t.Helper()
 	var stderr bytes.Buffer
-	cmd := exec.Command(m.enter[0], slices.Concat(m.enter[1:], []string{"sh", "-c", script})...)
+	cmd := m.command(script)
 	cmd.Stderr = &stderr
 	out, err := cmd.Output()
 	if err != nil {
