@@ -183,8 +183,12 @@ func (c *Call) named(config string) string {
 	return c.hostname()
 }
 
+// kubeadmRepair waits for the static pods of the node, which is to be the machine's.
 func kubeadmRepair(c *Call) host.Output {
 	c.Change()
+	if c.Argv[5] != c.m.node {
+		return fail(1, "not Ready as the manifests in /etc/kubernetes/manifests say, after 5 minutes: kube-apiserver kube-controller-manager kube-scheduler etcd")
+	}
 	if out := c.writePlane(c.Argv[4]); out != nil {
 		return *out
 	}
