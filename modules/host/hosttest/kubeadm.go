@@ -236,6 +236,7 @@ const AuthorityHash = "sha256:339e2ff917630507b6a423b5ce084e285d1fa65d93b3e27a61
 var (
 	joinToken = regexp.MustCompile(`(?m)^    token: "(\S+)"$`)
 	joinPin   = regexp.MustCompile(`(?m)^    caCertHashes: \["(\S+)"\]$`)
+	joinCRI   = regexp.MustCompile(`(?m)^  criSocket: ("\S+")$`)
 )
 
 func kubeadmJoin(c *Call) host.Output {
@@ -261,6 +262,9 @@ func kubeadmJoin(c *Call) host.Output {
 	c.m.put(clusterCA, authority())
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
+	if socket := joinCRI.FindStringSubmatch(config); socket != nil {
+		c.m.put("/var/lib/kubelet/instance-config.yaml", "containerRuntimeEndpoint: "+socket[1]+"\n")
+	}
 	return host.Output{}
 }
 
@@ -362,9 +366,12 @@ func kubeadmReset(c *Call) host.Output {
 	return host.Output{}
 }
 
-// kubeadm knows the tokens of the machine's cluster.
+// kubeadm knows the tokens of the machine's cluster, and its own version.
 func kubeadm(c *Call) host.Output {
 	args := c.Argv[1:]
+	if slices.Equal(args, []string{"version", "-o", "short"}) {
+		return say("v1.34.4\n")
+	}
 	if c.m.cluster == nil {
 		return fail(1, "failed to load admin kubeconfig")
 	}
