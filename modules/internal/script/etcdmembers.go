@@ -6,5 +6,5 @@ package script
 const EtcdAsked = `
 name=$(sed -n 's/^ *- --name=//p' /etc/kubernetes/manifests/etcd.yaml 2>/dev/null)
 [ -n "$name" ] && [ ! -e ` + KubeadmBegun + ` ] || exit 0
-exec timeout 20 kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/dev/null --request-timeout=5s -n kube-system exec "etcd-$name" -- "$@"
+exec timeout 10 kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/dev/null --request-timeout=5s -n kube-system exec "etcd-$name" -- "$@"
 `

@@ -52,12 +52,12 @@ manifests() { printf '/etc/kubernetes/manifests/%s.yaml ' $static; }
 flag() { cat $(manifests) 2>/dev/null | sed -n "s/^ *- --$1=//p" | sed 1q; }
 
 # here: kubectl with the API server of this machine, whatever stands before it,
-# at the address where the kubelet asks after it, too; its certificate is always
-# of the name kubernetes.
+# at the address where the kubelet asks after it, too, and through no proxy; its
+# certificate is always of the name kubernetes.
 here() {
 	address=$(flag advertise-address)
 	case $address in *:*) address="[$address]" ;; esac
-	kubectl --tls-server-name=kubernetes --server="https://${address:-127.0.0.1}:$(flag secure-port)" --request-timeout=10s "$@"
+	NO_PROXY='*' kubectl --tls-server-name=kubernetes --server="https://${address:-127.0.0.1}:$(flag secure-port)" --request-timeout=10s "$@"
 }
 
 # kubeconfigs: those of the control plane. The kubelet's is changed later.

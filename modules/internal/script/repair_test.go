@@ -36,7 +36,7 @@ case $* in
 esac
 `)
 	n.put("bin/kubectl", `#!/bin/sh
-printf '%s\n' "$*" >>"$NODE/asked"
+printf '%s\n' "$* ($NO_PROXY)" >>"$NODE/asked"
 case $* in
 *" get --raw /api/v1/nodes/n1/proxy/pods")
 	[ ! -e "$NODE/down" ] || { echo "connection refused" >&2; exit 1; }
@@ -110,7 +110,7 @@ func TestRepairAwaitsThePods(t *testing.T) {
 			if looks := strings.Count(n.content("asked"), " get --raw "); looks != c.looks {
 				t.Errorf("it has looked %d times, not %d:\n%s", looks, c.looks, n.content("asked"))
 			}
-			if asked := n.content("asked"); !strings.Contains(asked, "--server=https://10.0.2.15:6443 ") || strings.Contains(asked, "127.0.0.1") {
+			if asked := n.content("asked"); !strings.Contains(asked, "--server=https://10.0.2.15:6443 ") || !strings.Contains(asked, "/pods (*)\n") || strings.Contains(asked, "127.0.0.1") {
 				t.Errorf("asked elsewhere than where the API server is reached:\n%s", asked)
 			}
 		})
