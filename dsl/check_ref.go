@@ -38,7 +38,9 @@ func (s *Spec) checkArguments(n *node) hcl.Diagnostics {
 			if vars[arg] == nil {
 				diags = append(diags, errorAt(child.call.args[arg].rng, "Unknown argument", "The module %q has no variable named %q.%s",
 					child.call.source, arg, suggest(arg, slices.Collect(maps.Keys(vars)))))
+				continue
 			}
+			diags = append(diags, vars[arg].strangers(child.call.args[arg].Expression)...)
 		}
 		for _, v := range slices.Sorted(maps.Keys(vars)) {
 			if vars[v].def == nil && child.call.args[v] == nil {
@@ -101,6 +103,9 @@ func (r *resolver) module() {
 	}
 	for _, v := range m.variables {
 		r.visit(v.def, noReference)
+		if v.def != nil {
+			r.add(v.strangers(v.def.Expression)...)
+		}
 		for _, c := range v.validations {
 			r.visit(c.cond, p)
 			r.visit(c.message, p)

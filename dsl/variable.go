@@ -168,6 +168,14 @@ func (s *Spec) fromText(v *variableBlock, g given) (cty.Value, hcl.Diagnostics) 
 	if !diags.HasErrors() {
 		value, diags = e.Value(nil)
 	}
+	if !diags.HasErrors() {
+		if strangers := v.strangers(e); strangers.HasErrors() {
+			for _, d := range strangers { // the text has no place in a file
+				d.Subject = &v.rng
+			}
+			return cty.NilVal, strangers
+		}
+	}
 	if diags.HasErrors() {
 		d := errorAt(v.rng, "Invalid value for a variable", "The value of %q from %s is no constant expression of its type.", v.name, g.from)
 		if !v.sensitive {
@@ -264,6 +272,7 @@ func (s *Spec) valueFile(name string, src []byte, err error) hcl.Diagnostics {
 			diags = append(diags, errorAt(rng, "Not a constant", "The value of %q in %s is to be a constant: it can use no function and refer to nothing.", a.Name, name))
 			continue
 		}
+		diags = append(diags, v.strangers(a.Expr)...)
 		s.given[a.Name] = given{value: value, from: name, rng: a.SrcRange}
 	}
 	return diags

@@ -103,7 +103,7 @@ func (d *derivation) findings() []found {
 				}
 				sharing[k][at] = true
 			}
-			if f.Resolved == "" || !d.resolves(i, f.Resolved) {
+			if !d.resolves(i, f.Resolved) && !d.leaves(i, f.Leaves) {
 				all = append(all, found{at, d.inst(i), f})
 			}
 		}
@@ -148,6 +148,15 @@ func byError(a, b found) int {
 func (d *derivation) resolves(i int, what string) bool {
 	j, ok := d.owners[claim{d.addr(i).Host, what}]
 	return ok && j != i && d.nodes[j].acts() && d.comesAfter(i, j)
+}
+
+// leaves reports whether the plan takes the resource of node i away from a host;
+// where that host was not read, a later plan does.
+func (d *derivation) leaves(i int, host string) bool {
+	a := d.addr(i)
+	a.Host = host
+	j, ok := d.index[a]
+	return ok && j >= d.graph.Instances && (d.nodes[j].withheld != "" || d.nodes[j].change != nil && d.nodes[j].change.Action == plans.Delete)
 }
 
 // comesAfter reports whether node i waits for node j, by whatever lies between.

@@ -17,7 +17,7 @@ import (
 )
 
 // picky is a type with the findings that its machine's file needsFile lists:
-// lines of NAME|error or warning|MSG|UNIQUE|RESOLVED.
+// lines of NAME|error or warning|MSG|UNIQUE|RESOLVED|LEAVES.
 type picky struct {
 	Name string `cty:"name" kplan:"id"`
 }
@@ -40,15 +40,20 @@ func (p picky) Apply(ctx context.Context, h host.Host, _ *picky) error {
 	return err
 }
 
+func (p picky) Delete(ctx context.Context, h host.Host) error {
+	_, err := h.Do(ctx, host.Remove{Path: madeFile})
+	return err
+}
+
 func (p picky) Inspect(ctx context.Context, h host.Host, s resource.Situation) (list []resource.Finding, err error) {
 	f, err := host.Read(ctx, h, needsFile)
 	if err != nil || f[0] == nil {
 		return nil, err
 	}
 	for line := range strings.Lines(string(f[0].Content)) {
-		w := strings.Split(strings.TrimSpace(line), "|")
+		w := append(strings.Split(strings.TrimSpace(line), "|"), "")
 		list = append(list, resource.Finding{
-			Name: w[0], Error: w[1] == "error", Msg: strings.ReplaceAll(w[2], "ADDRESS", s.Address), Advice: "Mend it.", Unique: w[3], Resolved: w[4],
+			Name: w[0], Error: w[1] == "error", Msg: strings.ReplaceAll(w[2], "ADDRESS", s.Address), Advice: "Mend it.", Unique: w[3], Resolved: w[4], Leaves: w[5],
 		})
 	}
 	return list, nil
@@ -317,5 +322,25 @@ func TestFindingsOfWhatIsWithheld(t *testing.T) {
 	p := w.plan()
 	if got := p.Plan.Withheld(); len(got) != 2 || len(p.Plan.Warnings()) != 0 {
 		t.Errorf("withheld %v, warnings %q", got, p.Plan.Warnings())
+	}
+}
+
+// What is only there because of a host that the plan takes the resource away from stands against nothing.
+func TestFindingsOfWhatLeaves(t *testing.T) {
+	w := pickyWorld(t, map[string]string{"a": "", "b": ""})
+	w.apply()
+	w.needs(map[string]string{"a": "x|warning|b is there|||b"})
+	w.spec(strings.Replace(aPicky, "= hosts", "= host.a", 1))
+	if got := w.plan().Plan.Warnings(); len(got) != 0 {
+		t.Errorf("it leaves: %q", got)
+	}
+	w.down["b"] = true
+	if got := w.plan().Plan.Warnings(); len(got) != 0 {
+		t.Errorf("it leaves once its machine is there: %q", got)
+	}
+	w.down["b"] = false
+	w.apply()
+	if got := w.plan().Plan.Warnings(); !slices.Equal(got, []string{"On host a, b is there. Mend it."}) {
+		t.Errorf("it has left: %q", got)
 	}
 }

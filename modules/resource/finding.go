@@ -49,6 +49,9 @@ type Finding struct {
 	// Resolved is what, in the words of Claims, a step of the plan before this
 	// one would have to change for the finding to be none; "" for nothing.
 	Resolved string
+	// Leaves is a host: where the plan takes the resource away from it, and its
+	// object with it, the finding is none; "" for no host.
+	Leaves string
 }
 
 // Inspects reports whether the type inspects machines.

@@ -2,6 +2,7 @@ package kube
 
 import (
 	"encoding/json"
+	"fmt"
 	"os"
 	"slices"
 	"strings"
@@ -23,8 +24,11 @@ func TestLife(t *testing.T) {
 	s.stage("what was changed is repaired")
 	s.reconfigures()
 	s.stage("the control plane has another configuration")
+	s.rewritten()
+	s.stage("static pods are written again, and are those that run")
 	s.otherVersion()
-	s.stage("another version is refused")
+	s.otherRange()
+	s.stage("another version and another range are refused")
 	s.leaves()
 	s.stage("a worker has left")
 	s.comesBack()
@@ -135,6 +139,42 @@ func (s *spec) otherVersion() {
 			"changing the version of a cluster is not supported yet",
 		} {
 			if !strings.Contains(r.Stderr, part) {
+				s.t.Errorf("%s does not say %q:\n%s", args[0], part, r.Stderr)
+			}
+		}
+	}
+	s.change(was)
+	s.still()
+}
+
+// rewritten has flags taken away that somebody gave to static pods. Once that is done, none runs with them any more.
+func (s *spec) rewritten() {
+	s.t.Helper()
+	first := s.machines[0]
+	const running = "for p in /proc/[0-9]*; do tr '\\0' ' ' <$p/cmdline; echo; done 2>/dev/null | grep -E '^(kube-apiserver|etcd) '"
+	for pod, flag := range map[string]string{"kube-apiserver": "--v=3", "etcd": "--log-level=warn"} {
+		s.ssh(first, "", fmt.Sprintf("cd /etc/kubernetes && sed 's/^    - %s$/&\\n    - %s/' manifests/%[1]s.yaml >%[1]s && mv %[1]s manifests/%[1]s.yaml", pod, flag))
+	}
+	s.ssh(first, "", "for i in $(seq 180); do ["+" $("+running+" | grep -c -e ' --v=3 ' -e ' --log-level=warn ') = 2 ] && "+
+		"kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz && exit; sleep 1; done; exit 1")
+	s.Want(0, "apply", "--auto-approve")
+	got := s.ssh(first, "", running)
+	if strings.Count(got, "\n") != 2 || strings.Contains(got, " --v=3 ") || strings.Contains(got, " --log-level=warn ") {
+		s.t.Errorf("there run\n%s", got)
+	}
+	s.kubectl("get --raw /readyz")
+	s.still()
+}
+
+// otherRange wants another range of the pods' addresses to be refused, and nothing to happen.
+func (s *spec) otherRange() {
+	s.t.Helper()
+	was := s.text
+	s.change(was, `pod_cidr           = "10.244.0.0/16"`, `pod_cidr           = "10.245.0.0/16"`)
+	for _, args := range [][]string{{"plan"}, {"apply", "--auto-approve"}} {
+		r := s.Want(1, args...)
+		for _, part := range []string{`the pod_cidr of the cluster that stands is "10.244.0.0/16", and "10.245.0.0/16" is asked for`, "kubeadm cannot change it"} {
+			if !strings.Contains(strings.Join(strings.Fields(r.Stderr), " "), part) {
 				s.t.Errorf("%s does not say %q:\n%s", args[0], part, r.Stderr)
 			}
 		}

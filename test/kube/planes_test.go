@@ -75,6 +75,9 @@ func TestPlanes(t *testing.T) {
 	s.says(plan,
 		"# module.cluster.kubeadm_control_plane.main@k8s-node4 will be created", "via join k8s-node2",
 		"# module.cluster.kubeadm_control_plane.main@k8s-node1 will be destroyed", "via leave k8s-node2")
+	if strings.Contains(plan, "which is no host of this control plane") {
+		t.Errorf("who leaves is taken for a member of no host:\n%s", plan)
+	}
 	s.Want(0, "apply", "fourth.kplan")
 	s.stage("the first is replaced by a fourth")
 	s.areMembers(m[3], m[1:4]...)
@@ -87,10 +90,32 @@ func TestPlanes(t *testing.T) {
 	s.stage("one is taken out")
 	s.areMembers(m[1], m[1], m[3])
 	s.still()
+	s.orphan(m[1])
+	s.stage("a member of no host is told of")
 	if longest := gaps(); longest > 10*time.Second {
 		t.Errorf("the API did not answer for %s", longest)
 	} else {
 		t.Logf("the longest time without an answer of the API: %s", longest)
+	}
+}
+
+// orphan leaves a member in etcd that is no host's, as a join that was given up does, and takes it out by what the plan says.
+func (s *spec) orphan(at *lab.Machine) {
+	s.t.Helper()
+	const etcdctl = "kubectl --kubeconfig /etc/kubernetes/admin.conf -n kube-system exec etcd-$(hostname) -- etcdctl --cacert=/etc/kubernetes/pki/etcd/ca.crt " +
+		"--cert=/etc/kubernetes/pki/etcd/healthcheck-client.crt --key=/etc/kubernetes/pki/etcd/healthcheck-client.key "
+	s.ssh(at, "", etcdctl+"member add ghost --learner --peer-urls=https://10.0.2.99:2380")
+	r := s.Want(0, "plan")
+	text := strings.Join(strings.Fields(r.Stdout+r.Stderr), " ")
+	s.says(text, "etcd has a member that never started (https://10.0.2.99:2380), which is no host of this control plane")
+	_, command, _ := strings.Cut(text, "take it out on a host of the control plane: `")
+	command, _, ok := strings.Cut(command, "`")
+	if !ok {
+		s.t.Fatalf("no command in\n%s", text)
+	}
+	s.ssh(at, "", command)
+	if r := s.Want(0, "plan"); strings.Contains(r.Stdout+r.Stderr, "which is no host") {
+		s.t.Errorf("it is still there:\n%s%s", r.Stdout, r.Stderr)
 	}
 }
 

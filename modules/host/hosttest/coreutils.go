@@ -40,6 +40,7 @@ var scripts = map[string]Command{
 	script.Manifest:      readManifest,
 	script.RestartWanted: restartWanted,
 	script.APIAwaited:    awaitAPI,
+	script.EtcdAsked:     askEtcd,
 }
 
 // restartWanted knows needs-restarting only where a test has taught it.

@@ -3,11 +3,13 @@ package hosttest
 import (
 	"encoding/json"
 	"fmt"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/script"
 )
 
 // EtcdMember is a member of a cluster's etcd.
@@ -113,6 +115,20 @@ func (c *Call) etcdctl(pod, words string) func() host.Output {
 	}
 	return nil
 }
+
+// askEtcd is script.EtcdAsked.
+func askEtcd(c *Call) host.Output {
+	text, _ := c.Content(manifest("etcd"))
+	name := podName.FindStringSubmatch(text)
+	if name == nil || c.Exists(script.KubeadmBegun) {
+		return host.Output{}
+	}
+	return c.Run(append([]string{
+		"kubectl", "--kubeconfig=" + adminConf, "--cache-dir=/dev/null", "--request-timeout=5s", "-n", "kube-system", "exec", "etcd-" + name[1], "--",
+	}, c.Argv[4:]...)...)
+}
+
+var podName = regexp.MustCompile(`(?m)^ *- --name=(.*)$`)
 
 func sayJSON(v any) host.Output {
 	text, err := json.Marshal(v)

@@ -140,8 +140,9 @@ func (c *Call) writePlane(config string) *host.Output {
 		return &out
 	}
 	all := []string{config, kubeletYAML}
+	flags := c.flags(config)
 	for _, name := range staticPods {
-		c.m.put(manifest(name), "    image: registry.k8s.io/"+name+":v"+v[1]+"\n")
+		c.m.put(manifest(name), flags[name]+"    image: registry.k8s.io/"+name+":v"+v[1]+"\n")
 		all = append(all, manifest(name))
 	}
 	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
@@ -170,21 +171,54 @@ func kubeadmInit(c *Call) host.Output {
 
 // named is what a configuration calls the machine, or its host name.
 func (c *Call) named(config string) string {
-	text, _ := c.Content(config)
-	trees, err := objects.Trees(text)
-	if err != nil {
-		return c.hostname()
-	}
-	for _, tree := range trees {
-		if r, ok := tree["nodeRegistration"].(map[string]any); ok && r["name"] != nil {
-			return fmt.Sprint(r["name"])
-		}
+	if name := c.said(config, "nodeRegistration", "name"); name != "" {
+		return name
 	}
 	return c.hostname()
 }
 
+// said is a value of a configuration; "" where it has none.
+func (c *Call) said(config string, path ...string) string {
+	text, _ := c.Content(config)
+	trees, err := objects.Trees(text)
+	if err != nil {
+		return ""
+	}
+	for _, tree := range trees {
+		var v any = tree
+		for _, name := range path {
+			m, _ := v.(map[string]any)
+			v = m[name]
+		}
+		if v != nil {
+			return fmt.Sprint(v)
+		}
+	}
+	return ""
+}
+
+// flags are those of the static pods that a configuration makes, of what it says.
+func (c *Call) flags(config string) map[string]string {
+	all := map[string]string{}
+	for _, f := range []struct{ pod, name, value string }{
+		{"kube-apiserver", "advertise-address", c.said(config, "localAPIEndpoint", "advertiseAddress")},
+		{"kube-apiserver", "service-cluster-ip-range", c.said(config, "networking", "serviceSubnet")},
+		{"kube-controller-manager", "cluster-cidr", c.said(config, "networking", "podSubnet")},
+		{"etcd", "name", c.named(config)},
+	} {
+		if f.value != "" {
+			all[f.pod] += "    - --" + f.name + "=" + f.value + "\n"
+		}
+	}
+	return all
+}
+
+// kubeadmRepair waits for the static pods of the node, which is to be the machine's.
 func kubeadmRepair(c *Call) host.Output {
 	c.Change()
+	if c.Argv[5] != c.m.node {
+		return fail(1, "not Ready as the manifests in /etc/kubernetes/manifests say, after 5 minutes: kube-apiserver kube-controller-manager kube-scheduler etcd")
+	}
 	if out := c.writePlane(c.Argv[4]); out != nil {
 		return *out
 	}
@@ -202,6 +236,7 @@ const AuthorityHash = "sha256:339e2ff917630507b6a423b5ce084e285d1fa65d93b3e27a61
 var (
 	joinToken = regexp.MustCompile(`(?m)^    token: "(\S+)"$`)
 	joinPin   = regexp.MustCompile(`(?m)^    caCertHashes: \["(\S+)"\]$`)
+	joinCRI   = regexp.MustCompile(`(?m)^  criSocket: ("\S+")$`)
 )
 
 func kubeadmJoin(c *Call) host.Output {
@@ -227,6 +262,9 @@ func kubeadmJoin(c *Call) host.Output {
 	c.m.put(clusterCA, authority())
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
+	if socket := joinCRI.FindStringSubmatch(config); socket != nil {
+		c.m.put("/var/lib/kubelet/instance-config.yaml", "containerRuntimeEndpoint: "+socket[1]+"\n")
+	}
 	return host.Output{}
 }
 
@@ -285,11 +323,17 @@ func kubeadmJoinPlane(c *Call) host.Output {
 	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
 	for _, pod := range staticPods {
 		if _, n, _ := plane.tree.find(manifest(pod), true); n != nil {
-			c.m.put(manifest(pod), string(n.content))
+			c.m.put(manifest(pod), ownFlags.ReplaceAllStringFunc(string(n.content), func(flag string) string {
+				flag, _, _ = strings.Cut(flag, "=")
+				return flag + "=" + map[string]string{"    - --name": name, "    - --advertise-address": address}[flag]
+			}))
 		}
 	}
 	return host.Output{}
 }
+
+// ownFlags are those that each member has of its own.
+var ownFlags = regexp.MustCompile(`(?m)^    - --(name|advertise-address)=.*$`)
 
 func kubeadmJoinedPlane(c *Call) host.Output {
 	c.Change()
@@ -322,9 +366,12 @@ func kubeadmReset(c *Call) host.Output {
 	return host.Output{}
 }
 
-// kubeadm knows the tokens of the machine's cluster.
+// kubeadm knows the tokens of the machine's cluster, and its own version.
 func kubeadm(c *Call) host.Output {
 	args := c.Argv[1:]
+	if slices.Equal(args, []string{"version", "-o", "short"}) {
+		return say("v1.34.4\n")
+	}
 	if c.m.cluster == nil {
 		return fail(1, "failed to load admin kubeconfig")
 	}

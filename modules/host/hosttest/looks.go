@@ -157,7 +157,21 @@ func df(c *Call) host.Output {
 }
 
 // sed prints the certificates in a file.
+// sed knows how to show certificates, and where a kubeconfig leads.
 func sed(c *Call) host.Output {
+	if len(c.Argv) == 4 && c.Argv[1] == "-n" && c.Argv[2] == "s,^ *server: https://,,p" {
+		text, ok := c.Content(c.Argv[3])
+		if !ok {
+			return fail(2, "sed: can't read "+c.Argv[3]+": "+noEntry)
+		}
+		var out strings.Builder
+		for line := range strings.Lines(text) {
+			if server, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "server: https://"); ok {
+				out.WriteString(server)
+			}
+		}
+		return say(out.String())
+	}
 	if len(c.Argv) != 4 || c.Argv[1] != "-n" || c.Argv[2] != "/BEGIN CERT/,/END CERT/p" {
 		return c.Unknown()
 	}

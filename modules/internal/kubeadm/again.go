@@ -25,7 +25,7 @@ func (c KubeadmControlPlane) again(ctx context.Context, h host.Host) error {
 			return err
 		}
 	}
-	return detached(ctx, h, "write the control plane again", script.KubeadmRepair, nil, c.Config)
+	return detached(ctx, h, "write the control plane again", script.KubeadmRepair, nil, c.Config, name)
 }
 
 // RefreshWord implements resource.Refresher: on_change = [kubeadm_config.main].

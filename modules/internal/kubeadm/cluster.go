@@ -8,10 +8,10 @@ type Cluster struct {
 	CAHash   *string `cty:"ca_hash"`
 }
 
-// joinConfig is kubeadm's configuration for a join, in the version that
-// kubeadm 1.31 and later read (kubeadm.k8s.io/v1beta4).
-func joinConfig(token, endpoint, hash, name string) []byte {
-	return fmt.Appendf(nil, `apiVersion: kubeadm.k8s.io/v1beta4
+// joinConfig is the configuration for a worker's join, of a version of kubeadm's;
+// what it says stands in all of them alike.
+func joinConfig(api, token, endpoint, hash, name, socket string) []byte {
+	return fmt.Appendf(nil, `apiVersion: %s
 kind: JoinConfiguration
 discovery:
   bootstrapToken:
@@ -20,6 +20,6 @@ discovery:
     caCertHashes: [%q]
 nodeRegistration:
   name: %q
-  criSocket: unix:///run/containerd/containerd.sock
-`, endpoint, token, hash, name)
+  criSocket: %q
+`, api, endpoint, token, hash, name, socket)
 }

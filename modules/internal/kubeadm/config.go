@@ -17,8 +17,10 @@ var kubeadmConfig = resource.Define[KubeadmConfig]("kubeadm_config")
 // 1.30, as v1beta4 from 1.31 on. It owns the file whole, with mode 0600. What
 // else stands there, or what the block does not set, shows in deviations and
 // goes with the next apply; what is not set is as kubeadm has it. A cluster that
-// stands is changed by its kubeadm_control_plane, not by this file alone. Delete
-// removes the file.
+// stands is changed by its kubeadm_control_plane, not by this file alone. What
+// kubeadm cannot change in one refuses the plan: another endpoint, pod_cidr or
+// service_cidr, and of a member another name or advertise_address. Delete removes
+// the file.
 //
 //	resource "kubeadm_config" "main" {
 //	  on                    = host.k8s-node1

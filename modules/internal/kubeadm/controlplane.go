@@ -28,9 +28,12 @@ var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
 // never written over. No token is left behind, nor a certificate key: the keys
 // that members share are read on one and written on the other.
 //
-// What was cut off is resumed. Where the configuration, a static pod or the
+// What was cut off is resumed. A join that failed is recorded nowhere: where its
+// host is taken out then, its member of etcd stays, and every plan warns of it and
+// says the command that takes it out. Where the configuration, a static pod or the
 // kubelet's configuration is changed afterwards, kubeadm writes all of them
-// again, after a snapshot where etcd answers. The version of a cluster that is there cannot be changed so far. Delete
+// again, after a snapshot where etcd answers, and the static pods made of that
+// are waited for. The version of a cluster that is there cannot be changed so far. Delete
 // of the last member resets the machine: the cluster's data is gone then.
 //
 //	resource "kubeadm_control_plane" "main" {

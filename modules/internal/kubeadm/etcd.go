@@ -27,13 +27,18 @@ type etcdMember struct {
 	Learner    bool     `json:"isLearner"`
 }
 
-// etcdctl asks the etcd of the node called at, in its pod, as kubeadm's own
-// health check does.
+// etcdctl asks the etcd of the node called at, in its pod.
 func etcdctl(at string, args ...string) []string {
+	return append(kubectl("-n", "kube-system", "exec", "etcd-"+at, "--").Argv, inEtcd(args...)...)
+}
+
+// inEtcd is etcdctl within that pod, as kubeadm's own health check has it.
+func inEtcd(args ...string) []string {
 	const pki = "/etc/kubernetes/pki/etcd/"
-	in := kubectl("-n", "kube-system", "exec", "etcd-"+at, "--", "etcdctl", "--endpoints=https://127.0.0.1:2379",
-		"--cacert="+pki+"ca.crt", "--cert="+pki+"healthcheck-client.crt", "--key="+pki+"healthcheck-client.key").Argv
-	return append(in, args...)
+	return append([]string{
+		"etcdctl", "--endpoints=https://127.0.0.1:2379",
+		"--cacert=" + pki + "ca.crt", "--cert=" + pki + "healthcheck-client.crt", "--key=" + pki + "healthcheck-client.key",
+	}, args...)
 }
 
 // lookAtEtcd makes two calls.

@@ -44,8 +44,10 @@ func (c initConfig) joinConfig(token, endpoint, hash string) []byte {
 	put(tree, []any{hash}, "discovery", "bootstrapToken", "caCertHashes")
 	put(tree, at(c.tree, "nodeRegistration"), "nodeRegistration")
 	put(tree, at(c.tree, "localAPIEndpoint"), "controlPlane", "localAPIEndpoint")
-	if patches := at(c.tree, "patches"); patches != nil {
-		put(tree, patches, "patches")
+	for _, name := range []string{"patches", "timeouts"} { // which stand in both kinds
+		if value := at(c.tree, name); value != nil {
+			put(tree, value, name)
+		}
 	}
 	return []byte(objects.YAML(tree))
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -20,7 +21,8 @@ var join = resource.Define[KubeadmJoin]("kubeadm_join")
 // at most, is on no command line, is recorded nowhere, and is taken away
 // afterwards; the cluster's authority is pinned. A node of the same name that is
 // another machine is not pushed aside. A kubelet whose configuration was changed
-// gets the cluster's again. Delete drains the node, takes it out of the cluster
+// gets the cluster's again. What kubeadm is told is of the version that it has on
+// the machine, from 1.22 on. Delete drains the node, takes it out of the cluster
 // and resets the machine.
 //
 //	resource "kubeadm_join" "worker" {
@@ -28,14 +30,26 @@ var join = resource.Define[KubeadmJoin]("kubeadm_join")
 //	  cluster = all.kubeadm_control_plane.main
 //	}
 type KubeadmJoin struct {
-	Cluster map[string]Cluster `cty:"cluster" kplan:"required,asked"` // the control plane, by host: all.kubeadm_control_plane.main
-	Intact  bool               `cty:"intact" kplan:"default=true"`    // as kubeadm made it; true writes again what was changed
-	Node    *string            `cty:"node" kplan:"computed,stable"`   // its name in the cluster
+	Cluster   map[string]Cluster `cty:"cluster" kplan:"required,asked"`                                    // the control plane, by host: all.kubeadm_control_plane.main
+	CRISocket string             `cty:"cri_socket" kplan:"default=unix:///run/containerd/containerd.sock"` // of the container runtime
+	Intact    bool               `cty:"intact" kplan:"default=true"`                                       // as kubeadm made it; true writes again what was changed
+	Node      *string            `cty:"node" kplan:"computed,stable"`                                      // its name in the cluster
 }
+
+// What the kubelet of a worker is told of the container runtime: in the file of
+// the kubelet's flags, and from Kubernetes 1.34 on in one of its configuration.
+const (
+	kubeletFlags    = "/var/lib/kubelet/kubeadm-flags.env"
+	kubeletInstance = "/var/lib/kubelet/instance-config.yaml"
+)
+
+var runtimeEndpoint = regexp.MustCompile(`(?:--container-runtime-endpoint=|containerRuntimeEndpoint:\s*)"?([^"\s]+)`)
 
 // Validate implements resource.Validator.
 func (j KubeadmJoin) Validate(unknown func(string) bool) error {
-	switch {
+	switch socket, isUnix := strings.CutPrefix(j.CRISocket, "unix://"); {
+	case !unknown("cri_socket") && !(isUnix && cleanPath(socket)):
+		return &resource.FieldError{Field: "cri_socket", Msg: fmt.Sprintf("%q is no socket of a container runtime. Write it as a URL, such as \"unix:///run/containerd/containerd.sock\".", j.CRISocket)}
 	case !unknown("cluster") && len(j.Cluster) == 0:
 		return &resource.FieldError{Field: "cluster", Msg: "There is no control plane to join. Write cluster = all.kubeadm_control_plane.NAME."}
 	case !unknown("intact") && !j.Intact:
@@ -60,7 +74,7 @@ func (j KubeadmJoin) Peers() []string { return slices.Sorted(maps.Keys(j.Cluster
 
 // Read makes one call. The machine is of the cluster whose authority it has.
 func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error) {
-	m, err := look(ctx, h, hostNameNow)
+	m, err := look(ctx, h, hostNameNow, kubeletFlags, kubeletInstance)
 	if err != nil {
 		return nil, err
 	}
@@ -71,7 +85,10 @@ func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error
 	if err != nil {
 		return nil, err
 	}
-	got := &KubeadmJoin{Intact: m.intact(), Cluster: map[string]Cluster{}}
+	got := &KubeadmJoin{Intact: m.intact(), Cluster: map[string]Cluster{}, CRISocket: j.CRISocket}
+	if told := runtimeEndpoint.FindStringSubmatch(text(m.files[kubeletFlags]) + "\n" + text(m.files[kubeletInstance])); told != nil {
+		got.CRISocket = "unix://" + strings.TrimPrefix(told[1], "unix://") // a path in old ones
+	}
 	for name, c := range j.Cluster {
 		if c.CAHash != nil && *c.CAHash != hash {
 			c.CAHash = &hash
@@ -87,6 +104,9 @@ func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error
 
 // Refuses implements resource.Refuser.
 func (j KubeadmJoin) Refuses(prior *KubeadmJoin) string {
+	if prior.CRISocket != j.CRISocket {
+		return fmt.Sprintf("The worker has joined with the container runtime at %s, which kubeadm cannot change. Keep it, or take the host out, apply, and put it in again.", prior.CRISocket)
+	}
 	for name, c := range j.Cluster {
 		if was := prior.Cluster[name]; c.CAHash != nil && was.CAHash != nil && *was.CAHash != *c.CAHash {
 			return fmt.Sprintf("The machine is of another cluster than that of host %s. Take it out of that one first: `kubeadm reset` on the machine.", name)
@@ -111,16 +131,20 @@ func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin)
 	if err != nil {
 		return err
 	}
-	found, err := host.Read(ctx, h, hostNameNow, machineFile)
+	found, err := h.Do(ctx, host.ReadFile{Path: hostNameNow}, host.ReadFile{Path: machineFile}, host.Query{Argv: []string{"kubeadm", "version", "-o", "short"}})
 	if err != nil {
 		return err
 	}
-	name, machine := text(found[0]), text(found[1])
+	name, machine, version := text(found[0].File), text(found[1].File), lastLine(found[2].Output.Stdout)
+	api, known := configAPI(strings.TrimPrefix(version, "v"))
+	if !known {
+		return fmt.Errorf("kubeadm on the machine is of version %s, whose configuration kplan does not know", version)
+	}
 	if err := nameFree(ctx, plane, name, machine); err != nil {
 		return err
 	}
 	err = withToken(ctx, plane, name, func(token string) error {
-		return detached(ctx, h, "join the cluster", script.KubeadmJoin, joinConfig(token, *cluster.Endpoint, *cluster.CAHash, name), name)
+		return detached(ctx, h, "join the cluster", script.KubeadmJoin, joinConfig(api, token, *cluster.Endpoint, *cluster.CAHash, name, j.CRISocket), name)
 	})
 	if err != nil {
 		return err

@@ -31,7 +31,7 @@ func controlPlaneWanted() KubeadmControlPlane {
 
 func joinWanted() KubeadmJoin {
 	endpoint, hash := "10.0.2.15:6443", hosttest.AuthorityHash
-	return KubeadmJoin{Intact: true, Cluster: map[string]Cluster{"plane": {&endpoint, &hash}}}
+	return KubeadmJoin{Intact: true, CRISocket: "unix:///run/containerd/containerd.sock", Cluster: map[string]Cluster{"plane": {&endpoint, &hash}}}
 }
 
 // No token is left, whatever becomes of the join, and none stands in a command
@@ -205,5 +205,68 @@ func TestAVersionDoesNotChange(t *testing.T) {
 	want.Version = "1.34.5"
 	if reason := want.Refuses(&prior); !strings.Contains(reason, "Keep it at 1.34.4.") {
 		t.Errorf("reason: %q", reason)
+	}
+}
+
+// A join is told in the version of the machine's kubeadm, and with the machine's container runtime.
+func TestAJoinFollowsTheMachine(t *testing.T) {
+	for version, want := range map[string]string{
+		"v1.34.4\n": "apiVersion: kubeadm.k8s.io/v1beta4\n", "v1.30.9\n": "apiVersion: kubeadm.k8s.io/v1beta3\n", "v1.21.0\n": "",
+	} {
+		ctx, _, worker := worlds(t)
+		worker.Handle("kubeadm", func(c *hosttest.Call) host.Output {
+			if strings.Join(c.Argv[1:], " ") != "version -o short" {
+				return c.Unknown()
+			}
+			return host.Output{Stdout: []byte(version)}
+		})
+		j := joinWanted()
+		j.CRISocket = "unix:///run/crio/crio.sock"
+		err := j.Apply(ctx, worker.Host(), nil)
+		if want == "" {
+			if err == nil || !strings.Contains(err.Error(), "version v1.21.0, whose configuration kplan does not know") || len(worker.Acts()) != 0 {
+				t.Errorf("%s: %v, %d acts", version, err, len(worker.Acts()))
+			}
+			continue
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		said := ""
+		for _, a := range worker.Acts() {
+			if run, ok := a.Op.(host.Run); ok {
+				said += string(run.Stdin)
+			}
+		}
+		if !strings.HasPrefix(said, want) || !strings.Contains(said, `criSocket: "unix:///run/crio/crio.sock"`) {
+			t.Errorf("%s:\n%s", version, said)
+		}
+		got, err := joinWanted().Read(ctx, worker.Reader())
+		if err != nil || got.CRISocket != j.CRISocket {
+			t.Errorf("it reads as %+v, %v", got, err)
+		}
+		if got := joinWanted().Refuses(got); !strings.Contains(got, "has joined with the container runtime at unix:///run/crio/crio.sock") {
+			t.Errorf("with another: %q", got)
+		}
+	}
+}
+
+// Old kubelets are told of the runtime by a flag.
+func TestARuntimeInAFlag(t *testing.T) {
+	ctx, _, worker := worlds(t)
+	j := joinWanted()
+	if err := j.Apply(ctx, worker.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	worker.RemoveAll(kubeletInstance)
+	for flags, want := range map[string]string{
+		`KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/crio/crio.sock --pod-infra-container-image=pause"`: "unix:///run/crio/crio.sock",
+		`KUBELET_KUBEADM_ARGS="--v=2 --container-runtime-endpoint=/run/crio/crio.sock"`:                                    "unix:///run/crio/crio.sock",
+		`KUBELET_KUBEADM_ARGS=""`: j.CRISocket,
+	} {
+		worker.Put(kubeletFlags, flags+"\n")
+		if got, err := j.Read(ctx, worker.Reader()); err != nil || got.CRISocket != want {
+			t.Errorf("%s: %+v, %v", flags, got, err)
+		}
 	}
 }

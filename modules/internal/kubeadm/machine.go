@@ -33,11 +33,13 @@ type machine struct {
 	product  string
 	space    int // KiB on the file system of /var/lib; -1 where it is not known
 	ends     map[string]time.Time
+	etcd     host.Output // an answer to askMembers
 }
 
 // inspect looks at a machine in one call. config is a file with a
-// KubeletConfiguration, which need not be there.
-func inspect(ctx context.Context, h host.Host, s resource.Situation, config string) (*machine, error) {
+// KubeletConfiguration, which need not be there; plane tells whether the machine
+// is to be of the control plane.
+func inspect(ctx context.Context, h host.Host, s resource.Situation, config string, plane bool) (*machine, error) {
 	ask := func(argv ...string) host.Op { return host.Query{Argv: argv, AnyExit: true} }
 	if config == "" { // not known yet
 		config = kubeletConfigFile
@@ -47,8 +49,7 @@ func inspect(ctx context.Context, h host.Host, s resource.Situation, config stri
 	if err == nil {
 		address = ip.String()
 	}
-	res, err := h.Do(
-		ctx,
+	ops := []host.Op{
 		host.ReadFile{Path: begunFile},
 		host.ReadFile{Path: kubeletFile, Limit: 1},
 		host.ReadFile{Path: config},
@@ -64,11 +65,15 @@ func inspect(ctx context.Context, h host.Host, s resource.Situation, config stri
 		ask("ip", "-o", "link", "show"),
 		ask("cat", "/sys/class/dmi/id/product_uuid"),
 		ask("df", "-Pk", "/var/lib"),
-	)
+	}
+	if plane {
+		ops = append(ops, askMembers())
+	}
+	res, err := h.Do(ctx, ops...)
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{Situation: s, ends: map[string]time.Time{}}
+	m := &machine{Situation: s, plane: plane, ends: map[string]time.Time{}}
 	m.begun = res[0].File != nil
 	m.standing = res[1].File != nil && !m.begun
 	if f := res[2].File; f != nil {
@@ -87,6 +92,9 @@ func inspect(ctx context.Context, h host.Host, s resource.Situation, config stri
 	m.mac = macOf(ip, string(res[11].Output.Stdout), string(res[12].Output.Stdout))
 	m.product = strings.ToLower(strings.TrimSpace(string(res[13].Output.Stdout)))
 	m.space = available(string(res[14].Output.Stdout))
+	if plane {
+		m.etcd = res[15].Output
+	}
 	return m, nil
 }
 

@@ -121,14 +121,14 @@ func (c KubeadmControlPlane) leave(ctx context.Context, h host.Host, through str
 }
 
 // nodeName is what the machine is called in the cluster: as its configuration
-// says, or else by its host name.
+// says, or else by its host name, in lower case.
 func (c KubeadmControlPlane) nodeName(ctx context.Context, h host.Host) (string, error) {
 	found, err := host.Read(ctx, h, hostNameNow, c.Config)
 	if err != nil {
 		return "", err
 	}
 	if init, err := initOf(c.Config, found[1]); err == nil {
-		return init.name, nil
+		return strings.ToLower(init.name), nil
 	}
-	return text(found[0]), nil
+	return strings.ToLower(text(found[0])), nil
 }

@@ -310,3 +310,26 @@ func TestAConfigurationWithoutTheMachine(t *testing.T) {
 		}
 	}
 }
+
+// A member joins by what its own configuration says of it.
+func TestAMemberJoinsByItsConfiguration(t *testing.T) {
+	init, err := initOf(configFile, &host.File{Content: []byte(`apiVersion: kubeadm.k8s.io/v1beta4
+kind: InitConfiguration
+localAPIEndpoint: {advertiseAddress: 10.0.0.2, bindPort: 6444}
+nodeRegistration: {name: b, criSocket: "unix:///run/crio/crio.sock"}
+patches: {directory: /etc/patches}
+timeouts: {controlPlaneComponentHealthCheck: 10m0s, discovery: 9m0s}
+`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := string(init.joinConfig("token", "10.0.0.9:6443", "sha256:0"))
+	for _, part := range []string{
+		"kubeadm.k8s.io/v1beta4", "criSocket: \"unix:///run/crio/crio.sock\"", "bindPort: 6444", "directory: \"/etc/patches\"",
+		"controlPlaneComponentHealthCheck: \"10m0s\"", "discovery: \"9m0s\"",
+	} {
+		if !strings.Contains(got, part) {
+			t.Errorf("it does not say %s:\n%s", part, got)
+		}
+	}
+}

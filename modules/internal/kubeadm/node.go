@@ -85,6 +85,16 @@ func (m made) intact() bool {
 	return true
 }
 
+// noted is the digest of a file that kplan noted; "" where it noted none.
+func (m made) noted(path string) string {
+	for line := range strings.Lines(text(m.files[sumsFile])) {
+		if sum, of, _ := strings.Cut(strings.TrimSpace(line), "  "); of == path {
+			return sum
+		}
+	}
+	return ""
+}
+
 func digest(f *host.File) string {
 	switch {
 	case f == nil:

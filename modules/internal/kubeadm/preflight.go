@@ -18,12 +18,11 @@ import (
 
 // Inspect implements resource.Inspector.
 func (c KubeadmControlPlane) Inspect(ctx context.Context, h host.Host, s resource.Situation) ([]resource.Finding, error) {
-	m, err := inspect(ctx, h, s, c.Config)
+	m, err := inspect(ctx, h, s, c.Config, true)
 	if err != nil {
 		return nil, err
 	}
-	m.plane = true
-	list := m.findings()
+	list := append(m.findings(), c.orphans(m.etcd)...)
 	if m.cgroupV1 && minor(c.Version) >= 35 && !m.says("failCgroupV1") {
 		list = append(list, resource.Finding{
 			Name: "cgroup version", Error: true, Resolved: "path " + c.Config,
@@ -37,7 +36,7 @@ func (c KubeadmControlPlane) Inspect(ctx context.Context, h host.Host, s resourc
 
 // Inspect implements resource.Inspector.
 func (j KubeadmJoin) Inspect(ctx context.Context, h host.Host, s resource.Situation) ([]resource.Finding, error) {
-	m, err := inspect(ctx, h, s, kubeletConfigFile)
+	m, err := inspect(ctx, h, s, kubeletConfigFile, false)
 	if err != nil {
 		return nil, err
 	}

@@ -45,23 +45,52 @@ finish() {
 	sync /etc/kubernetes
 }
 
-manifests() { printf '/etc/kubernetes/manifests/%s.yaml ' kube-apiserver kube-controller-manager kube-scheduler etcd; }
+static='kube-apiserver kube-controller-manager kube-scheduler etcd'
+manifests() { printf '/etc/kubernetes/manifests/%s.yaml ' $static; }
 
-# here: kubectl with the API server of this machine, whatever stands before it;
-# its certificate is always of the name kubernetes, too.
+# flag NAME: what the static pods are given for --NAME.
+flag() { cat $(manifests) 2>/dev/null | sed -n "s/^ *- --$1=//p" | sed 1q; }
+
+# here: kubectl with the API server of this machine, whatever stands before it,
+# at the address where the kubelet asks after it, too, and through no proxy; its
+# certificate is always of the name kubernetes.
 here() {
-	kubectl --tls-server-name=kubernetes --server="https://127.0.0.1:$(sed -n 's/.*--secure-port=//p' /etc/kubernetes/manifests/kube-apiserver.yaml)" "$@"
+	address=$(flag advertise-address)
+	case $address in *:*) address="[$address]" ;; esac
+	NO_PROXY='*' kubectl --tls-server-name=kubernetes --server="https://${address:-127.0.0.1}:$(flag secure-port)" --request-timeout=10s "$@"
 }
 
 # kubeconfigs: those of the control plane. The kubelet's is changed later.
 kubeconfigs() { printf '/etc/kubernetes/%s.conf ' admin super-admin controller-manager scheduler; }
 
-# answers: waits until the API server of this machine says that it is ready.
-answers() {
-	tries=0
-	until here get --raw /readyz >/dev/null 2>&1; do
-		tries=$((tries + 1))
-		[ "$tries" -lt 240 ] || { here get --raw /readyz; exit 1; }
+# unsettled NODE: the static pods that are not Ready as their manifests say. The
+# kubelet tells that of those it runs (kubernetes/kubernetes, pkg/kubelet/
+# kubelet_getters.go, GetPods), and it has none before it has read the manifests,
+# when it starts: what it tells now is of those that were written before that.
+# Each pod is an object in one line, and begins with its name.
+unsettled() {
+	runs=$(here get --raw "/api/v1/nodes/$1/proxy/pods") || {
+		printf 'kube-apiserver etcd '
+		return
+	}
+	runs=$(printf '%s\n' "$runs" | sed 's/{"metadata":{"name":"/\n/g')
+	for pod in $static; do
+		printf '%s\n' "$runs" | grep "^$pod-$1\",\"namespace\":\"kube-system\"" | grep -q '"type":"Ready",[^}]*"status":"True"' || printf '%s ' "$pod"
+	done
+}
+
+# settled NODE: waits for the static pods, after a start of the kubelet.
+settled() {
+	end=$(($(date +%s) + 300))
+	until
+		waits=$(unsettled "$1" 2>/dev/null)
+		[ -z "$waits" ]
+	do
+		[ "$(date +%s)" -lt "$end" ] || {
+			unsettled "$1" >/dev/null
+			printf 'not Ready as the manifests in /etc/kubernetes/manifests say, after 5 minutes: %s. On the machine, crictl ps -a shows the containers, crictl logs ID why one ended, and journalctl -u kubelet why there is none\n' "${waits% }" >&2
+			exit 1
+		}
 		sleep 1
 	done
 }
@@ -102,30 +131,51 @@ finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 `
 
 // KubeadmRepair writes again what kubeadm made of the configuration in the file
-// that is its argument, and waits until the API server answers. Of another
-// configuration the API server gets a certificate, and kube-proxy its own; the
-// endpoint, which stands in all that talks to the cluster, must be as it was. What etcd is
-// started with is written again only where it has to be: of one that has joined,
-// kubeadm would write it as of the first, which etcd heeds no more but restarts
-// for.
+// that is its first argument, and waits until the static pods are made of that;
+// the second is the node's name. Of another configuration the API server gets a
+// certificate, and kube-proxy its own. What kubeadm does not change in a cluster
+// must be as it was: the endpoint, which stands in all that talks to the cluster,
+// and the ranges of addresses, of which nodes and services have theirs. They are
+// read where nobody else wrote. What etcd is started with is written again only
+// where it has to be: of one that has joined, kubeadm would write it as of the
+// first, which etcd heeds no more but restarts for.
 const KubeadmRepair = kubeadmFiles + `
+config=$1
+
+# stays WHAT WAS WANTED
+stays() {
+	[ -z "$2" ] || [ "$2" = "$3" ] || {
+		printf 'the %s of the cluster is %s, which kubeadm cannot change in a cluster that is there: write that into its configuration again\n' "$1" "$2" >&2
+		exit 1
+	}
+}
+
+# said KEY: its value in the configuration.
+said() { sed -n "s/^ *$1: *//p" "$config" | tr -d "\"'" | sed 1q; }
+
+# ranged WHAT KEY OTHERWISE FLAG POD: where the flag is not given by itself.
+ranged() {
+	wanted=$(said "$2")
+	! same /etc/kubernetes/manifests/"$5.yaml" || grep -q -e "$4" "$config" || stays "$1" "$(flag "$4")" "${wanted:-$3}"
+}
+
 was=$(sed -n 's,^ *server: https://,,p' /etc/kubernetes/admin.conf)
-wanted=$(sed -n 's/^controlPlaneEndpoint: *//p' "$1" | tr -d "\"'")
-[ -z "$wanted" ] || [ "$wanted" = "$was" ] || {
-	echo "the cluster is reached at $was, which kubeadm cannot change in a cluster that is there: keep it as the endpoint" >&2
-	exit 1
-}
-same "$1" || {
+wanted=$(said controlPlaneEndpoint)
+stays endpoint "$was" "${wanted:-$was}"
+ranged 'range of pods' podSubnet '' cluster-cidr kube-controller-manager
+ranged 'range of services' serviceSubnet 10.96.0.0/12 service-cluster-ip-range kube-apiserver
+
+same "$config" || {
 	rm -f /etc/kubernetes/pki/apiserver.crt /etc/kubernetes/pki/apiserver.key
-	kubeadm init phase certs apiserver --config "$1" </dev/null
+	kubeadm init phase certs apiserver --config "$config" </dev/null
 }
-same /etc/kubernetes/manifests/etcd.yaml "$1" || kubeadm init phase etcd local --config "$1" </dev/null
-kubeadm init phase control-plane all --config "$1" </dev/null
-kubeadm init phase kubelet-start --config "$1" </dev/null
-answers
-kubeadm init phase upload-config all --config "$1" </dev/null
-same "$1" || kubeadm init phase addon kube-proxy --config "$1" </dev/null
-finish "$1" $(manifests) /var/lib/kubelet/config.yaml
+same /etc/kubernetes/manifests/etcd.yaml "$config" || kubeadm init phase etcd local --config "$config" </dev/null
+kubeadm init phase control-plane all --config "$config" </dev/null
+kubeadm init phase kubelet-start --config "$config" </dev/null
+settled "$2"
+kubeadm init phase upload-config all --config "$config" </dev/null
+same "$config" || kubeadm init phase addon kube-proxy --config "$config" </dev/null
+finish "$config" $(manifests) /var/lib/kubelet/config.yaml
 `
 
 // KubeadmJoin makes the machine a worker, from the configuration on its standard

@@ -83,13 +83,20 @@ func (n *node) content(name string) string {
 // run runs a script on the node.
 func (n *node) run(text string, args ...string) error {
 	n.Helper()
+	_, err := n.output(text, args...)
+	return err
+}
+
+// output is run, with what the script wrote.
+func (n *node) output(text string, args ...string) (string, error) {
+	n.Helper()
 	text = strings.NewReplacer(" /etc/kubernetes", " "+n.dir+"/etc/kubernetes", "=/etc/kubernetes", "="+n.dir+"/etc/kubernetes",
 		"'/etc/kubernetes", "'"+n.dir+"/etc/kubernetes", "/var/lib/", n.dir+"/var/lib/", "/run/kplan", n.dir+"/run/kplan").Replace(text)
 	cmd := exec.Command("/bin/sh", append([]string{"-c", text, "kplan"}, args...)...)
 	cmd.Env = []string{"PATH=" + n.dir + "/bin:" + os.Getenv("PATH"), "NODE=" + n.dir}
 	out, err := cmd.CombinedOutput()
 	n.Logf("%v %s", err, out)
-	return err
+	return string(out), err
 }
 
 func (n *node) init() error {

@@ -1,0 +1,118 @@
+package kubeadm
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/kplan/kplan/modules/host/hosttest"
+	"github.com/kplan/kplan/modules/resource"
+)
+
+// stayed is the configuration of a machine, and the machine, whose control plane is made of it.
+func stayed(t *testing.T) (KubeadmConfig, *hosttest.Machine) {
+	t.Helper()
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	c := configWanted("1.34.4")
+	if err := c.Apply(t.Context(), m.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := controlPlaneWanted().Apply(t.Context(), m.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	return c, m
+}
+
+// What kubeadm cannot change in a cluster is refused before anything is done, with what to do.
+func TestAConfigurationThatCannotBe(t *testing.T) {
+	text := func(s string) *string { return &s }
+	for name, c := range map[string]struct {
+		change func(*KubeadmConfig)
+		found  []string
+		says   []string
+	}{
+		"as it was":           {func(*KubeadmConfig) {}, nil, nil},
+		"what may be changed": {func(c *KubeadmConfig) { c.CertSANs, c.Kubelet = nil, text("{maxPods: 9}") }, nil, nil},
+		"not known or not set": {func(c *KubeadmConfig) {
+			c.PodCIDR, c.ServiceCIDR, c.Endpoint, c.Name, c.AdvertiseAddress = nil, nil, nil, nil, nil
+		}, nil, nil},
+		"other pods": {
+			func(c *KubeadmConfig) { c.PodCIDR = text("10.245.0.0/16") },
+			[]string{"pod_cidr!"},
+			[]string{`pod_cidr of the cluster that stands is "10.244.0.0/16", and "10.245.0.0/16" is asked for`, "kplan destroy"},
+		},
+		"other services":  {func(c *KubeadmConfig) { c.ServiceCIDR = text("10.97.0.0/16") }, []string{"service_cidr!"}, []string{`"10.96.0.0/16"`}},
+		"another address": {func(c *KubeadmConfig) { c.Endpoint = text("k8s.example.org:6443") }, []string{"endpoint!"}, []string{`"10.0.2.15:6443"`, "kplan destroy"}},
+		"another machine": {
+			func(c *KubeadmConfig) { c.AdvertiseAddress, c.Name = text("10.0.2.16"), text("other") },
+			[]string{"advertise_address!", "name!"},
+			[]string{`"10.0.2.15"`, `"k8s-node1"`, "take the host out of the control plane"},
+		},
+		"no address of one": {func(c *KubeadmConfig) { c.AdvertiseAddress = text("0.0.0.0") }, nil, nil},
+		"by a flag": {func(c *KubeadmConfig) {
+			c.ControllerManagerExtraArgs = map[string]string{"cluster-cidr": "10.244.0.0/16"}
+			c.PodCIDR = text("10.245.0.0/16")
+		}, nil, nil},
+		"by another flag": {func(c *KubeadmConfig) {
+			c.ControllerManagerExtraArgs = map[string]string{"cluster-cidr": "10.245.0.0/16"}
+		}, []string{"pod_cidr!"}, nil},
+		"of another file": {func(c *KubeadmConfig) { c.Path, c.PodCIDR = "/etc/other.yaml", text("10.245.0.0/16") }, nil, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want, m := stayed(t)
+			c.change(&want)
+			calls := m.Calls()
+			found, says := verdicts(t, want, m, resource.Situation{})
+			if m.Calls() != calls+1 {
+				t.Errorf("it took %d calls", m.Calls()-calls)
+			}
+			if !slices.Equal(found, c.found) {
+				t.Errorf("found %q, want %q", found, c.found)
+			}
+			for _, part := range c.says {
+				if !strings.Contains(says, part) {
+					t.Errorf("it does not say %s:\n%s", part, says)
+				}
+			}
+		})
+	}
+}
+
+// Where no cluster stands, where one is being made, and where somebody else wrote, nothing is known of one.
+func TestAConfigurationOfNoCluster(t *testing.T) {
+	bare := hosttest.New(hosttest.Report(t.Errorf))
+	other := "10.245.0.0/16"
+	for name, at := range map[string]func(*hosttest.Machine) *hosttest.Machine{
+		"a bare machine": func(*hosttest.Machine) *hosttest.Machine { return bare },
+		"it is cut off":  func(m *hosttest.Machine) *hosttest.Machine { m.Put(begunFile, ""); return m },
+		"written by hand": func(m *hosttest.Machine) *hosttest.Machine {
+			m.Put(manifestFiles[1], "    - --cluster-cidr=10.9.0.0/16\n")
+			return m
+		},
+	} {
+		want, m := stayed(t)
+		want.PodCIDR = &other
+		if found, _ := verdicts(t, want, at(m), resource.Situation{}); found != nil {
+			t.Errorf("%s: %q", name, found)
+		}
+	}
+}
+
+func TestAddressesThatAreWrittenOtherwise(t *testing.T) {
+	for _, c := range []struct {
+		wanted, is string
+		differs    bool
+	}{
+		{"FD00::0:15", "fd00::15", false},
+		{"fd00::16", "fd00::15", true},
+		{"::", "fd00::15", false},
+		{"10.0.2.15", "fd00::15", true},
+		{"", "fd00::15", false},
+		{"10.244.0.0/16", "10.244.0.0/16", false},
+		{"10.245.0.0/16", "10.244.0.0/16", true},
+	} {
+		if got := (whatStays{wanted: c.wanted, is: c.is}).differs(); got != c.differs {
+			t.Errorf("%q of %q: %v", c.wanted, c.is, got)
+		}
+	}
+}
