@@ -147,24 +147,15 @@ func byError(a, b found) int {
 // something on its host.
 func (d *derivation) resolves(i int, what string) bool {
 	j, ok := d.owners[claim{d.addr(i).Host, what}]
-	return ok && j != i && d.nodes[j].acts() && d.comesAfter(i, j)
-}
-
-// comesAfter reports whether node i waits for node j, by whatever lies between.
-func (d *derivation) comesAfter(i, j int) bool {
-	seen := map[int]bool{}
-	var look func(int) bool
-	look = func(n int) bool {
+	if !ok || !d.nodes[j].acts() {
+		return false
+	}
+	for n := range d.graph.Before(i) {
 		if n == j {
 			return true
 		}
-		if seen[n] {
-			return false
-		}
-		seen[n] = true
-		return slices.ContainsFunc(d.graph.After[n], look)
 	}
-	return look(i)
+	return false
 }
 
 // preflight says what was found: as warnings of the plan, and where it is an
