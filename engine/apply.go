@@ -230,13 +230,10 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	fence := host.Fence{Lineage: r.now.Lineage, Epoch: r.now.Epoch, Run: r.options.Run}
 	r.fleet.each(names, func(m *member) {
-		err := m.link.Session.Claim(ctx, fence)
-		if errors.Is(err, host.ErrLost) && ctx.Err() == nil {
-			if r.fleet.reopen(ctx, m) != nil {
-				r.events.emit(event.HostFailed{Host: m.host.Name, Reason: m.err.Error()})
-				return
-			}
-			err = m.link.Session.Claim(ctx, fence)
+		err := r.fleet.again(ctx, m, func() error { return m.link.Session.Claim(ctx, fence) })
+		if m.err != nil || errors.Is(err, host.ErrLost) {
+			r.fleet.fail(m, err)
+			return
 		}
 		if err == nil {
 			m.fence = &fence
@@ -387,10 +384,9 @@ func (r *run) end(ctx context.Context) {
 		if m.err != nil || m.fence == nil {
 			return
 		}
-		err := m.link.Session.Sign(ctx, receipt, open[m.host.Name])
-		if errors.Is(err, host.ErrLost) && r.fleet.reopen(ctx, m) == nil { // idle, and cut by a bastion that restarted
-			err = m.link.Session.Sign(ctx, receipt, open[m.host.Name])
-		}
+		err := r.fleet.again(ctx, m, func() error { // it was idle, and may be cut by a bastion that restarted
+			return m.link.Session.Sign(ctx, receipt, open[m.host.Name])
+		})
 		if err != nil {
 			r.events.emit(event.Notice{Host: m.host.Name, Text: "could not leave the receipt of this run: " + err.Error()})
 		}

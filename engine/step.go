@@ -195,13 +195,7 @@ func (s *stepRun) readAgain(ctx context.Context) error {
 		s.memory = host.Memory{}
 		return read(ctx, s.memory.Listen(h))
 	}
-	err := readAs(ctx, s.m, again)
-	if errors.Is(err, host.ErrLost) {
-		if err = s.fleet.reopen(ctx, s.m); err == nil {
-			err = readAs(ctx, s.m, again)
-		}
-	}
-	if err != nil {
+	if err := s.fleet.again(ctx, s.m, func() error { return readAs(ctx, s.m, again) }); err != nil {
 		return err
 	}
 	return s.nodes[s.node].reading().err
