@@ -248,6 +248,9 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 		}
 		diags = append(diags, p.diag())
 	})
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
 	return diags
 }
 
