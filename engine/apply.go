@@ -39,7 +39,7 @@ type run struct {
 	leavers  map[int][]int      // the reverse, of nodes that have no step of their own
 	watchers map[int][]int      // node → instances that refresh when it changes
 	place    map[plans.Node]int // step id → index in steps
-	gone     []string           // by node: why nothing can be done about it; "" where something can
+	withheld []string           // by node: why nothing can be done about it; "" where something can
 	final    []cty.Value        // by node: what other instances see once it is done
 	outcome  []event.Outcome    // by index of steps; written once, by the step
 
@@ -74,7 +74,7 @@ func (e *Engine) apply(ctx context.Context, lease state.Lease, p *Planned, o App
 	if diags := r.claimHosts(ctx); diags.HasErrors() {
 		return &r.report, append(r.diags, diags...)
 	}
-	r.findLost()
+	r.withhold()
 	var err error
 	if r.journal, err = lease.Begin(ctx, o.Run, p.Plan.Digest(), len(r.steps)); err != nil {
 		return &r.report, one(problem{summary: "Cannot begin to record", detail: sentence(err.Error()) + " Nothing was changed."})

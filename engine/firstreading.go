@@ -226,36 +226,31 @@ func (r *run) concluded(i int) bool {
 	return found
 }
 
-// lost says why nothing can be done about node i: its host, or that of
-// something that it needs, cannot be reached or is not as planned; "" where
-// something can.
-func (r *run) lost(i int) string {
-	return r.gone[i]
-}
-
-// findLost fills what lost says, before the first step.
-func (r *run) findLost() {
-	r.gone = make([]string, r.graph.Len())
+// withhold finds, before the first step, the nodes about which nothing can be
+// done: their host, or that of something that they need, cannot be reached or is
+// not as planned.
+func (r *run) withhold() {
+	r.withheld = make([]string, r.graph.Len())
 	for k, s := range r.steps {
 		for _, p := range s.Peers {
 			if m := r.fleet.members[p]; m == nil {
-				r.gone[r.nodeOf[k]] = fmt.Sprintf("it acts on host %s too, and nothing is recorded of how to reach that", p)
+				r.withheld[r.nodeOf[k]] = fmt.Sprintf("it acts on host %s too, and nothing is recorded of how to reach that", p)
 			} else if m.err != nil {
-				r.gone[r.nodeOf[k]] = m.err.Error()
+				r.withheld[r.nodeOf[k]] = m.err.Error()
 			}
 		}
 	}
 	for _, i := range r.graph.Order {
 		if i < r.graph.Leftovers {
 			if m := r.fleet.members[r.addr(i).Host]; m == nil {
-				r.gone[i] = "nothing is recorded of how to reach its host"
+				r.withheld[i] = "nothing is recorded of how to reach its host"
 			} else if m.err != nil {
-				r.gone[i] = m.err.Error()
+				r.withheld[i] = m.err.Error()
 			}
 		}
 		for _, a := range r.graph.After[i] {
-			if r.gone[i] == "" {
-				r.gone[i] = r.gone[a]
+			if r.withheld[i] == "" {
+				r.withheld[i] = r.withheld[a]
 			}
 		}
 	}
