@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -244,7 +245,7 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 		defer mu.Unlock()
 		p := problem{summary: "Cannot take over host " + m.host.Name, detail: r.hider.hide(sentence(err.Error())) + " Nothing was changed.", at: &m.host.Range}
 		if errors.Is(err, host.ErrFenced) {
-			p.code = CodeLocked
+			p.code, p.detail = CodeLocked, strings.TrimSuffix(p.detail, ".")+"; apply again once that run has ended."
 		}
 		diags = append(diags, p.diag())
 	})

@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 	"github.com/kplan/kplan/engine/event"
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/host/hosttest"
+	"github.com/kplan/kplan/state/local"
 )
 
 const slow = `
@@ -224,4 +226,31 @@ func TestAConnectionIsLostInTheFirstReading(t *testing.T) {
 		t.Errorf("counts %v", r.Counts)
 	}
 	w.wantSteps()
+}
+
+// An act of another state is not waited for: its machine is taken over once it
+// has ended, and until then nothing is changed.
+func TestAnActOfAnotherStateStillRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		ran := counted(w, 0)
+		w.spec(slow)
+		release := cutShort(w)
+		w.backend = local.New(filepath.Join(t.TempDir(), ".kplan"), "test")
+		began := time.Now()
+		_, diags := w.run(w.plan())
+		if len(diags) != 1 || diags[0].Extra != engine.CodeLocked || !strings.Contains(diags[0].Detail, "Nothing was changed; apply again once that run has ended.") {
+			t.Errorf("diagnostics: %v", diags)
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("waited %v", waited)
+		}
+		release()
+		synctest.Wait()
+		w.apply()
+		if *ran != 2 { // by each state
+			t.Errorf("it ran %d times", *ran)
+		}
+		w.wantSteps()
+	})
 }
