@@ -22,6 +22,7 @@ var plain = []struct {
 	{regexp.MustCompile(`^The given key does not identify an element in this collection value`), `There is no such element`},
 	{regexp.MustCompile(`^This value does not have any indices\.$`), `This is neither a list nor a map, and has no elements.`},
 	{regexp.MustCompile(`^Can't access attributes on a primitive-typed value \((\w+)\)\.$`), `This is a $1, which has no attributes.`},
+	{regexp.MustCompile(`^Call to function ("\w+") failed: (unexpected )?EOF\.$`), `Call to function $1 failed: the text ends too early.`},
 	{regexp.MustCompile(`^The keyword ("[^"]*") is not a valid type specification\.$`), `There is no type $1. ` + types},
 	{regexp.MustCompile(`^A type specification is either a primitive type keyword .*`), `This is no type. ` + types},
 }
