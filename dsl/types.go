@@ -6,6 +6,8 @@ import (
 	"github.com/hashicorp/hcl/v2/hclsyntax"
 	"github.com/zclconf/go-cty/cty"
 	"github.com/zclconf/go-cty/cty/convert"
+
+	"github.com/kplan/kplan/dsl/internal/guard"
 )
 
 // osType is a declared operating system.
@@ -43,7 +45,7 @@ func (c *collector) typeOf(a *hclsyntax.Attribute) *typeConstraint {
 		return &typeConstraint{typ: cty.DynamicPseudoType, any: true}
 	}
 	typ, defaults, diags := typeexpr.TypeConstraintWithDefaults(withHosts(a.Expr))
-	c.diags = append(c.diags, diags...)
+	c.diags = append(c.diags, guard.Plain(diags)...)
 	if diags.HasErrors() {
 		typ, defaults = cty.DynamicPseudoType, nil
 	}

@@ -9,6 +9,7 @@ import (
 
 	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/dsl/internal/functions"
+	"github.com/kplan/kplan/dsl/internal/guard"
 )
 
 // repetition is one key of a block with for_each or count.
@@ -94,7 +95,7 @@ func scrubbed(e *expr, ctx *hcl.EvalContext, diags hcl.Diagnostics) hcl.Diagnost
 		}
 		out[i] = &c
 	}
-	return out
+	return guard.Plain(out)
 }
 
 // showsValues is the summaries of hcl's whose details can hold a part of a

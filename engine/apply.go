@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -39,7 +40,7 @@ type run struct {
 	leavers  map[int][]int      // the reverse, of nodes that have no step of their own
 	watchers map[int][]int      // node → instances that refresh when it changes
 	place    map[plans.Node]int // step id → index in steps
-	gone     []string           // by node: why nothing can be done about it; "" where something can
+	withheld []string           // by node: why nothing can be done about it; "" where something can
 	final    []cty.Value        // by node: what other instances see once it is done
 	outcome  []event.Outcome    // by index of steps; written once, by the step
 
@@ -74,7 +75,7 @@ func (e *Engine) apply(ctx context.Context, lease state.Lease, p *Planned, o App
 	if diags := r.claimHosts(ctx); diags.HasErrors() {
 		return &r.report, append(r.diags, diags...)
 	}
-	r.findLost()
+	r.withhold()
 	var err error
 	if r.journal, err = lease.Begin(ctx, o.Run, p.Plan.Digest(), len(r.steps)); err != nil {
 		return &r.report, one(problem{summary: "Cannot begin to record", detail: sentence(err.Error()) + " Nothing was changed."})
@@ -230,13 +231,10 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 	var diags hcl.Diagnostics
 	fence := host.Fence{Lineage: r.now.Lineage, Epoch: r.now.Epoch, Run: r.options.Run}
 	r.fleet.each(names, func(m *member) {
-		err := m.link.Session.Claim(ctx, fence)
-		if errors.Is(err, host.ErrLost) && ctx.Err() == nil {
-			if r.fleet.reopen(ctx, m) != nil {
-				r.events.emit(event.HostFailed{Host: m.host.Name, Reason: m.err.Error()})
-				return
-			}
-			err = m.link.Session.Claim(ctx, fence)
+		err := r.fleet.again(ctx, m, func() error { return m.link.Session.Claim(ctx, fence) })
+		if m.err != nil || errors.Is(err, host.ErrLost) {
+			r.fleet.fail(m, err)
+			return
 		}
 		if err == nil {
 			m.fence = &fence
@@ -247,12 +245,15 @@ func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 		defer mu.Unlock()
 		p := problem{summary: "Cannot take over host " + m.host.Name, detail: r.hider.hide(sentence(err.Error())) + " Nothing was changed.", at: &m.host.Range}
 		if errors.Is(err, host.ErrFenced) {
-			p.code = CodeLocked
+			p.code, p.detail = CodeLocked, strings.TrimSuffix(p.detail, ".")+"; apply again once that run has ended."
 		} else if uid := m.contact.UID; uid != 0 {
 			p.detail += fmt.Sprintf(" kplan acts there as uid %d; to act as root, write become = \"sudo\" in the connection.", uid)
 		}
 		diags = append(diags, p.diag())
 	})
+	if ctx.Err() != nil {
+		return interrupted(ctx)
+	}
 	return diags
 }
 
@@ -389,10 +390,9 @@ func (r *run) end(ctx context.Context) {
 		if m.err != nil || m.fence == nil {
 			return
 		}
-		err := m.link.Session.Sign(ctx, receipt, open[m.host.Name])
-		if errors.Is(err, host.ErrLost) && r.fleet.reopen(ctx, m) == nil { // idle, and cut by a bastion that restarted
-			err = m.link.Session.Sign(ctx, receipt, open[m.host.Name])
-		}
+		err := r.fleet.again(ctx, m, func() error { // it was idle, and may be cut by a bastion that restarted
+			return m.link.Session.Sign(ctx, receipt, open[m.host.Name])
+		})
 		if err != nil {
 			r.events.emit(event.Notice{Host: m.host.Name, Text: "could not leave the receipt of this run: " + err.Error()})
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/resource"
 	"github.com/kplan/kplan/plans"
+	"github.com/kplan/kplan/state"
 )
 
 // found is a finding, with where it was found.
@@ -86,8 +87,8 @@ func roughly(d time.Duration) string {
 
 // findings are what stands against the plan, by host and name, each once: not
 // what it changes itself, and of values that are to be unique those that are
-// not.
-func (d *derivation) findings() []found {
+// not. Of the nodes that harmless names, nothing is an error.
+func (d *derivation) findings(harmless func(i int) bool) []found {
 	var all []found
 	sharing := map[[2]string]map[string]bool{} // name and value → hosts
 	for _, i := range d.graph.Order {
@@ -96,6 +97,7 @@ func (d *derivation) findings() []found {
 		}
 		for _, f := range d.nodes[i].found {
 			at := d.addr(i).Host
+			f.Error = f.Error && !harmless(i)
 			if f.Unique != "" {
 				k := [2]string{f.Name, f.Unique}
 				if sharing[k] == nil {
@@ -103,7 +105,7 @@ func (d *derivation) findings() []found {
 				}
 				sharing[k][at] = true
 			}
-			if !d.resolves(i, f.Resolved) && !d.leaves(i, f.Leaves) {
+			if !d.resolves(i, f.Resolved) && !d.takesAway(i, f.Leaves) {
 				all = append(all, found{at, d.inst(i), f})
 			}
 		}
@@ -147,39 +149,38 @@ func byError(a, b found) int {
 // something on its host.
 func (d *derivation) resolves(i int, what string) bool {
 	j, ok := d.owners[claim{d.addr(i).Host, what}]
-	return ok && j != i && d.nodes[j].acts() && d.comesAfter(i, j)
+	if !ok || !d.nodes[j].acts() {
+		return false
+	}
+	for n := range d.graph.Before(i) {
+		if n == j {
+			return true
+		}
+	}
+	return false
 }
 
-// leaves reports whether the plan takes the resource of node i away from a host;
+// takesAway reports whether the plan takes the resource of node i away from a host;
 // where that host was not read, a later plan does.
-func (d *derivation) leaves(i int, host string) bool {
+func (d *derivation) takesAway(i int, host string) bool {
 	a := d.addr(i)
 	a.Host = host
 	j, ok := d.index[a]
 	return ok && j >= d.graph.Instances && (d.nodes[j].withheld != "" || d.nodes[j].change != nil && d.nodes[j].change.Action == plans.Delete)
 }
 
-// comesAfter reports whether node i waits for node j, by whatever lies between.
-func (d *derivation) comesAfter(i, j int) bool {
-	seen := map[int]bool{}
-	var look func(int) bool
-	look = func(n int) bool {
-		if n == j {
-			return true
-		}
-		if seen[n] {
-			return false
-		}
-		seen[n] = true
-		return slices.ContainsFunc(d.graph.After[n], look)
-	}
-	return look(i)
+// warns reports whether nothing that is found of node i refuses: a look at what
+// changed does nothing about it, and a step that now says was cut off may have
+// brought it about itself.
+func (d *derivation) warns(now *state.Snapshot, i int) bool {
+	_, cut := now.Interrupted[d.addr(i)]
+	return cut || d.in.Mode == plans.RefreshOnly
 }
 
 // preflight says what was found: as warnings of the plan, and where it is an
-// error, which only a look at what changed passes over, as diagnostics.
+// error, as diagnostics.
 func (d *derivation) preflight() (warnings []string) {
-	all := d.findings()
+	all := d.findings(func(i int) bool { return d.warns(d.in.State, i) })
 	if d.met != nil {
 		all = append(all, d.met.clocks()...)
 	}
@@ -190,7 +191,7 @@ func (d *derivation) preflight() (warnings []string) {
 	groups := map[kind][]found{}
 	for _, f := range all {
 		f.Msg = d.hider.hide(f.Msg)
-		k := kind{f.Name, f.Advice, f.Error && d.in.Mode != plans.RefreshOnly}
+		k := kind{f.Name, f.Advice, f.Error}
 		groups[k] = append(groups[k], f)
 	}
 	order := slices.SortedFunc(maps.Keys(groups), func(a, b kind) int {
@@ -233,10 +234,11 @@ func hostNames(names []string) string {
 }
 
 // unfit finds what speaks against the plan now, by host. The plan has no such
-// error, or it would not be there: each is new.
+// error, or it would not be there: each is new. What the run that is resumed
+// has brought to its end is not to come any more.
 func (r *run) unfit() map[string]hcl.Diagnostics {
 	diags := map[string]hcl.Diagnostics{}
-	for _, f := range r.findings() {
+	for _, f := range r.findings(func(i int) bool { return r.warns(r.now, i) || r.concluded(i) }) {
 		if !f.Error {
 			continue
 		}

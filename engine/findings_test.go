@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/kplan/kplan/engine"
+	"github.com/kplan/kplan/engine/event"
 	"github.com/kplan/kplan/modules"
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/host/hosttest"
@@ -342,5 +343,69 @@ func TestFindingsOfWhatLeaves(t *testing.T) {
 	w.apply()
 	if got := w.plan().Plan.Warnings(); !slices.Equal(got, []string{"On host a, b is there. Mend it."}) {
 		t.Errorf("it has left: %q", got)
+	}
+}
+
+// A look at what changed makes no step that an error could stand against:
+// neither its plan nor its apply is refused.
+func TestFindingsOfALookAtWhatChanged(t *testing.T) {
+	for name, then := range map[string]string{"from the beginning": "x|error|it is so||", "new": ""} {
+		t.Run(name, func(t *testing.T) {
+			w := pickyWorld(t, map[string]string{"a": ""})
+			w.apply()
+			w.machines["a"].Put(needsFile, then)
+			in := w.input()
+			in.Mode = plans.RefreshOnly
+			p, diags := w.engine().Plan(t.Context(), in)
+			w.noErrors(diags)
+			defer p.Close()
+			w.machines["a"].Put(needsFile, "x|error|it is so||")
+			_, diags = w.run(p)
+			w.noErrors(diags)
+		})
+	}
+}
+
+// What a step of a plan has brought with it does not stand against the plan
+// where that is resumed, be the step over or cut off, nor against a new plan where
+// it was cut off. What is new of a step that is still to come does.
+func TestFindingsOfAPlanThatIsResumed(t *testing.T) {
+	const so = "x|error|it is so||"
+	first, last := "picky.it", strings.NewReplacer(`"it"`, `"last"`, "name =", "depends_on = [exec.brake]\n  name =").Replace(aPicky)
+	for name, c := range map[string]struct {
+		spec  string
+		fault hosttest.Fault
+		stale bool
+	}{
+		"over":    {aPicky + strings.ReplaceAll(rest, "%s", first), hosttest.Fault{}, false},
+		"cut off": {aPicky, hosttest.Fault{Op: 1, Acts: true, Done: true}, false},
+		"to come": {strings.ReplaceAll(strings.Replace(rest, "depends_on = [%s]", "", 1), "%s", "") + last, hosttest.Fault{}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := pickyWorld(t, map[string]string{"a": ""})
+			m := w.machines["a"]
+			code := 1
+			m.Script("brake", func(*hosttest.Call) host.Output { return host.Output{Code: code} })
+			w.spec(c.spec)
+			p, in := w.planWith(func(*engine.PlanInput) {})
+			if c.fault.Op > 0 {
+				w.down["a"] = true
+				m.Arrange(c.fault)
+			}
+			if r, diags := w.run(p); r.Counts[event.Failed] != 1 {
+				t.Fatalf("the first run: counts %v, %v", r.Counts, diags)
+			}
+			code, w.down["a"] = 0, false
+			m.Put(needsFile, so)
+			if name == "cut off" { // so says a plan that is made anew
+				if got := w.plan().Plan.Warnings(); len(got) != 2 || got[1] != "On host a, it is so. Mend it." {
+					t.Errorf("warnings %q", got)
+				}
+			}
+			_, diags := w.run(w.derive(in, p.Plan))
+			if diags.HasErrors() != c.stale || c.stale && diags[0].Extra != engine.CodeStale {
+				t.Errorf("resumed: %v", diags)
+			}
+		})
 	}
 }

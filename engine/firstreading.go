@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -43,9 +44,8 @@ func (r *run) firstReading(ctx context.Context) hcl.Diagnostics {
 	}
 	r.events.emit(event.FirstReading{Hosts: len(byHost), Objects: total})
 	r.fleet.each(slices.Sorted(maps.Keys(byHost)), func(m *member) {
-		if err := r.readNodes(ctx, m, byHost[m.host.Name]); err != nil {
-			m.err = &Unreachable{m.host.Name, err}
-			r.events.emit(event.HostFailed{Host: m.host.Name, Reason: err.Error()})
+		if err := r.fleet.again(ctx, m, func() error { return r.readNodes(ctx, m, byHost[m.host.Name]) }); err != nil {
+			r.fleet.fail(m, err)
 		}
 	})
 	if ctx.Err() != nil {
@@ -110,7 +110,8 @@ func (r *run) prepare() {
 
 // await waits for acts of an earlier run that still go on, each for as long as
 // its step may take: what they leave behind is what the first reading has to
-// see. It ends early where the run is to stop. Those of another state are not waited for; the claim refuses them.
+// see. It ends early where the run is to stop. Those of another state are not
+// waited for; the claim refuses them.
 func (r *run) await(ctx context.Context) hcl.Diagnostics {
 	steps := map[host.ActID]addr.Instance{}
 	for a, cut := range r.now.Interrupted {
@@ -122,8 +123,7 @@ func (r *run) await(ctx context.Context) hcl.Diagnostics {
 		if m.err != nil || m.contact.Fence == nil || m.contact.Fence.Lineage != r.now.Lineage {
 			return
 		}
-		for k := range m.contact.Acts {
-			a := &m.contact.Acts[k]
+		for _, a := range m.contact.Acts { // as of now: a new connection tells of them anew
 			if a.State != host.ActRunning {
 				continue
 			}
@@ -138,13 +138,13 @@ func (r *run) await(ctx context.Context) hcl.Diagnostics {
 			r.events.emit(event.Notice{Host: m.host.Name, Text: "waiting for " + what + ", which still runs"})
 			late, cancel := context.WithTimeout(ctx, within)
 			heed := context.AfterFunc(r.going, cancel)
-			out, err := m.link.Session.Adopt(late, a.ID)
+			out, err := r.adopt(late, m, a.ID)
 			over := late.Err() != nil
 			heed()
 			cancel()
 			switch {
 			case err == nil:
-				a.State, a.Code = host.ActDone, out.Code
+				m.ended(a.ID, host.ActDone, out.Code)
 			case ctx.Err() != nil, r.stopped():
 				return
 			case over:
@@ -157,12 +157,38 @@ func (r *run) await(ctx context.Context) hcl.Diagnostics {
 					at: &m.host.Range, code: CodeLocked,
 				}.diag())
 				return
+			case m.err != nil:
+				r.fleet.fail(m, err)
+				return
 			default:
-				a.State = host.ActInterrupted
+				m.ended(a.ID, host.ActInterrupted, 0)
 			}
 		}
 	})
 	return diags
+}
+
+// adopt waits for an act on the machine m, over as many connections as that
+// takes.
+func (r *run) adopt(ctx context.Context, m *member, id host.ActID) (out host.Output, err error) {
+	for {
+		out, err = m.link.Session.Adopt(ctx, id)
+		if !errors.Is(err, host.ErrLost) || ctx.Err() != nil {
+			return out, err
+		}
+		if err := r.fleet.reopen(ctx, m); err != nil {
+			return out, err
+		}
+	}
+}
+
+// ended notes how an act on the machine ended that ran when contact was made.
+func (m *member) ended(id host.ActID, state host.ActState, code int) {
+	for k := range m.contact.Acts {
+		if a := &m.contact.Acts[k]; a.ID == id {
+			a.State, a.Code = state, code
+		}
+	}
 }
 
 // compare finds the objects of nodes that are not as the plan printed them.
@@ -200,36 +226,31 @@ func (r *run) concluded(i int) bool {
 	return found
 }
 
-// lost says why nothing can be done about node i: its host, or that of
-// something that it needs, cannot be reached or is not as planned; "" where
-// something can.
-func (r *run) lost(i int) string {
-	return r.gone[i]
-}
-
-// findLost fills what lost says, before the first step.
-func (r *run) findLost() {
-	r.gone = make([]string, r.graph.Len())
+// withhold finds, before the first step, the nodes about which nothing can be
+// done: their host, or that of something that they need, cannot be reached or is
+// not as planned.
+func (r *run) withhold() {
+	r.withheld = make([]string, r.graph.Len())
 	for k, s := range r.steps {
 		for _, p := range s.Peers {
 			if m := r.fleet.members[p]; m == nil {
-				r.gone[r.nodeOf[k]] = fmt.Sprintf("it acts on host %s too, and nothing is recorded of how to reach that", p)
+				r.withheld[r.nodeOf[k]] = fmt.Sprintf("it acts on host %s too, and nothing is recorded of how to reach that", p)
 			} else if m.err != nil {
-				r.gone[r.nodeOf[k]] = m.err.Error()
+				r.withheld[r.nodeOf[k]] = m.err.Error()
 			}
 		}
 	}
 	for _, i := range r.graph.Order {
 		if i < r.graph.Leftovers {
 			if m := r.fleet.members[r.addr(i).Host]; m == nil {
-				r.gone[i] = "nothing is recorded of how to reach its host"
+				r.withheld[i] = "nothing is recorded of how to reach its host"
 			} else if m.err != nil {
-				r.gone[i] = m.err.Error()
+				r.withheld[i] = m.err.Error()
 			}
 		}
 		for _, a := range r.graph.After[i] {
-			if r.gone[i] == "" {
-				r.gone[i] = r.gone[a]
+			if r.withheld[i] == "" {
+				r.withheld[i] = r.withheld[a]
 			}
 		}
 	}

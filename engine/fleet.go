@@ -132,12 +132,34 @@ func (f *fleet) connect(ctx context.Context) {
 	f.each(f.order, func(m *member) {
 		start := f.engine.Now()
 		if err := f.open(ctx, m); err != nil {
-			m.err = &Unreachable{m.host.Name, err}
-			f.events.emit(event.HostFailed{Host: m.host.Name, Reason: err.Error()})
+			f.fail(m, err)
 			return
 		}
 		f.events.emit(event.HostReady{Host: m.host.Name, Elapsed: f.engine.Now().Sub(start)})
 	})
+}
+
+// fail leaves m without a session from now on, and says why.
+func (f *fleet) fail(m *member, err error) {
+	var is *Unreachable
+	if !errors.As(err, &is) {
+		is = &Unreachable{m.host.Name, err}
+	}
+	m.err = is
+	f.events.emit(event.HostFailed{Host: m.host.Name, Reason: is.Err.Error()})
+}
+
+// again does fn, which uses the session of m, and where the connection was lost
+// does it once more over a new one.
+func (f *fleet) again(ctx context.Context, m *member, fn func() error) error {
+	err := fn()
+	if !errors.Is(err, host.ErrLost) || ctx.Err() != nil {
+		return err
+	}
+	if err := f.reopen(ctx, m); err != nil {
+		return err
+	}
+	return fn()
 }
 
 func (f *fleet) open(ctx context.Context, m *member) error {

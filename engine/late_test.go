@@ -2,6 +2,7 @@ package engine_test
 
 import (
 	"context"
+	"path/filepath"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,6 +12,7 @@ import (
 	"github.com/kplan/kplan/engine/event"
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/host/hosttest"
+	"github.com/kplan/kplan/state/local"
 )
 
 const slow = `
@@ -111,21 +113,26 @@ resource "file" "y" {
 // A connection that is lost before the first step is made again; a machine
 // that cannot be reached then is withheld, as one that was off before.
 func TestAConnectionIsLostAtTheClaim(t *testing.T) {
-	for _, gone := range []bool{false, true} {
+	for name, c := range map[string]struct {
+		gone  bool
+		calls []int // that are lost: contact, first reading, claim; again contact, claim
+	}{"once": {false, []int{3}}, "for good": {true, []int{3}}, "twice": {true, []int{3, 4}}} {
 		w := newWorld(t, "a", "b")
 		w.spec(motd)
 		p := w.plan()
 		calls := w.machines["a"].Calls()
-		w.machines["a"].Arrange(hosttest.Fault{Call: 3}) // contact, first reading, claim
-		w.down["a"] = gone
+		for _, n := range c.calls {
+			w.machines["a"].Arrange(hosttest.Fault{Call: n})
+		}
+		w.down["a"] = c.gone && len(c.calls) == 1
 		r, diags := w.run(p)
 		w.noErrors(diags)
 		want := 2
-		if gone {
+		if c.gone {
 			want = 1
 		}
 		if r.Counts[event.Done] != want || r.Counts[event.Withheld] != 2-want {
-			t.Errorf("gone %v: after %d calls, counts %v", gone, w.machines["a"].Calls()-calls, r.Counts)
+			t.Errorf("%s: after %d calls, counts %v", name, w.machines["a"].Calls()-calls, r.Counts)
 		}
 		w.down["a"] = false
 		w.apply()
@@ -157,6 +164,92 @@ func TestAnActThatDoesNotEnd(t *testing.T) {
 		synctest.Wait()
 		if r := w.apply(); r.Counts[event.Adopted] != 1 {
 			t.Errorf("counts: %v", r.Counts)
+		}
+		w.wantSteps()
+	})
+}
+
+// The wait for such an act outlasts the connection: what is read afterwards is
+// what the act has left.
+func TestAConnectionIsLostWhileAnActIsWaitedFor(t *testing.T) {
+	for _, gone := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, "a", "b")
+			m := w.machines["a"]
+			ran := counted(w, 0)
+			w.machines["b"].Script("make-it", func(*hosttest.Call) host.Output { return host.Output{} })
+			w.spec(slow)
+			release := cutShort(w)
+			p := w.plan()
+			time.AfterFunc(10*time.Second, func() {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				w.down["a"] = gone
+				m.Cut()
+			})
+			time.AfterFunc(20*time.Second, release)
+			began, before := time.Now(), len(w.events)
+			r, diags := w.run(p)
+			w.noErrors(diags)
+			if gone {
+				if r.Counts[event.Withheld] != 1 {
+					t.Errorf("counts %v", r.Counts)
+				}
+				w.down["a"] = false
+				time.Sleep(20 * time.Second)
+				synctest.Wait()
+				r = w.apply()
+			}
+			for _, e := range w.events[before:] {
+				if _, ok := e.Data.(event.FirstReading); ok && !gone && e.Time.Sub(began) != 20*time.Second {
+					t.Errorf("it is read after %v", e.Time.Sub(began))
+				}
+			}
+			if r.Counts[event.Adopted] != 1 || *ran != 1 {
+				t.Errorf("counts %v, it ran %d times", r.Counts, *ran)
+			}
+			w.wantSteps()
+		})
+	}
+}
+
+// A connection that is lost in the first reading is made again, as at any other
+// moment.
+func TestAConnectionIsLostInTheFirstReading(t *testing.T) {
+	w := newWorld(t, "a", "b")
+	w.spec(motd)
+	p := w.plan()
+	w.machines["a"].Arrange(hosttest.Fault{Call: 2}) // contact, first reading
+	r, diags := w.run(p)
+	w.noErrors(diags)
+	if r.Counts[event.Done] != 2 {
+		t.Errorf("counts %v", r.Counts)
+	}
+	w.wantSteps()
+}
+
+// An act of another state is not waited for: its machine is taken over once it
+// has ended, and until then nothing is changed.
+func TestAnActOfAnotherStateStillRuns(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		ran := counted(w, 0)
+		w.spec(slow)
+		release := cutShort(w)
+		w.backend = local.New(filepath.Join(t.TempDir(), ".kplan"), "test")
+		began := time.Now()
+		_, diags := w.run(w.plan())
+		if len(diags) != 1 || diags[0].Extra != engine.CodeLocked || !strings.Contains(diags[0].Detail, "Nothing was changed; apply again once that run has ended.") {
+			t.Errorf("diagnostics: %v", diags)
+		}
+		if waited := time.Since(began); waited != 0 {
+			t.Errorf("waited %v", waited)
+		}
+		release()
+		synctest.Wait()
+		w.apply()
+		if *ran != 2 { // by each state
+			t.Errorf("it ran %d times", *ran)
 		}
 		w.wantSteps()
 	})

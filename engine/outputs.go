@@ -101,7 +101,7 @@ func (d *derivation) failing(sc scope) (warnings hcl.Diagnostics) {
 func (r *run) results() []cty.Value {
 	return r.without(r.final, func(i int) bool {
 		c := r.nodes[i].change
-		if r.leavesAlone(i) || r.lost(i) != "" {
+		if r.leavesAlone(i) || r.withheld[i] != "" {
 			return true
 		}
 		return c.Step != 0 && !fulfilled(r.outcome[r.place[c.Step]])
@@ -114,7 +114,7 @@ func (r *run) standing() []cty.Value {
 	values := slices.Clone(r.results())
 	for i := range r.insts {
 		n := &r.nodes[i]
-		if c := n.change; c == nil || c.Action != plans.NoOp || n.typ.IsAct || r.leavesAlone(i) || r.lost(i) != "" {
+		if c := n.change; c == nil || c.Action != plans.NoOp || n.typ.IsAct || r.leavesAlone(i) || r.withheld[i] != "" {
 			continue
 		}
 		if is := n.reading().before; is.Exists() {

@@ -258,9 +258,8 @@ func (d *derivation) readAll(ctx context.Context, f *fleet) {
 	f.each(names, func(m *member) {
 		start := d.engine.Now()
 		nodes := byHost[m.host.Name]
-		if err := d.readNodes(ctx, m, nodes); err != nil {
-			m.err = &Unreachable{m.host.Name, err}
-			f.events.emit(event.HostFailed{Host: m.host.Name, Reason: err.Error()})
+		if err := f.again(ctx, m, func() error { return d.readNodes(ctx, m, nodes) }); err != nil {
+			f.fail(m, err)
 			return
 		}
 		f.events.emit(event.HostRead{Host: m.host.Name, Objects: len(nodes), Elapsed: d.engine.Now().Sub(start)})

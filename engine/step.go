@@ -99,14 +99,14 @@ func (r *run) ended(s plans.Step, e event.StepEnded, began time.Time) {
 // do carries the step out and records it. An error is a failed step.
 func (s *stepRun) do(ctx context.Context) error {
 	if s.step.Action == plans.Forget {
-		if heir, ok := s.claimant(s.node); ok && s.lost(heir) != "" { // it would have no record at all
-			s.end.Outcome, s.end.Reason = event.Withheld, s.lost(heir)
+		if heir, ok := s.claimant(s.node); ok && s.withheld[heir] != "" { // it would have no record at all
+			s.end.Outcome, s.end.Reason = event.Withheld, s.withheld[heir]
 			return nil
 		}
 		s.end.Outcome = event.Done
 		return s.conclude(ctx, state.Result{Records: true})
 	}
-	reason := s.lost(s.node)
+	reason := s.withheld[s.node]
 	if reason == "" && s.m.err != nil { // lost since the first step
 		reason = s.m.err.Error()
 	}
@@ -195,13 +195,7 @@ func (s *stepRun) readAgain(ctx context.Context) error {
 		s.memory = host.Memory{}
 		return read(ctx, s.memory.Listen(h))
 	}
-	err := readAs(ctx, s.m, again)
-	if errors.Is(err, host.ErrLost) {
-		if err = s.fleet.reopen(ctx, s.m); err == nil {
-			err = readAs(ctx, s.m, again)
-		}
-	}
-	if err != nil {
+	if err := s.fleet.again(ctx, s.m, func() error { return readAs(ctx, s.m, again) }); err != nil {
 		return err
 	}
 	return s.nodes[s.node].reading().err

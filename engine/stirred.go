@@ -12,17 +12,8 @@ import (
 // is not due as the machine stands. Where there is nothing, nothing can.
 func (d *derivation) stirred(i int, c *plans.Change) bool {
 	host := c.Addr.Host
-	seen := make([]bool, d.graph.Len())
 	var changes []int
-	next := slices.Clone(d.graph.After[i])
-	for len(next) > 0 {
-		n := next[len(next)-1]
-		next = next[:len(next)-1]
-		if seen[n] {
-			continue
-		}
-		seen[n] = true
-		next = append(next, d.graph.After[n]...)
+	for n := range d.graph.Before(i) {
 		if n < d.graph.Instances && d.nodes[n].acts() && (d.addr(n).Host == host || slices.Contains(d.actsOn(n), host)) {
 			changes = append(changes, n)
 		}

@@ -6,6 +6,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/kplan/kplan/dsl"
 	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/engine/event"
 	"github.com/kplan/kplan/modules/host"
@@ -91,4 +92,25 @@ func TestAStopEndsTheWaitForAnEarlierAct(t *testing.T) {
 		}
 		w.wantSteps()
 	})
+}
+
+// Who cancels while the machines are taken over has not made a mistake.
+func TestARunIsCancelledAtTheClaim(t *testing.T) {
+	w := newWorld(t, "a")
+	w.spec(motd)
+	ctx, cancel := context.WithCancel(t.Context())
+	e := w.engine()
+	connect := e.Connect
+	e.Connect = func(ctx context.Context, h, jump *dsl.Host) (engine.Link, error) {
+		l, err := connect(ctx, h, jump)
+		l.Session = lateSession{l.Session, cancel}
+		return l, err
+	}
+	p, diags := e.Plan(ctx, w.input())
+	w.noErrors(diags)
+	defer p.Close()
+	_, diags = w.runIn(ctx, p)
+	if len(diags) != 1 || diags[0].Extra != engine.CodeInterrupted || len(w.machines["a"].Acts()) != 0 {
+		t.Errorf("diagnostics %v, acts %v", diags, w.machines["a"].Acts())
+	}
 }

@@ -27,7 +27,7 @@ func FilesDigest(files map[string][]byte) string {
 	for _, name := range slices.Sorted(maps.Keys(files)) {
 		list = append(list, entry{name, BytesDigest(files[name])})
 	}
-	data, err := compact(list)
+	data, err := value.JSON(list)
 	if err != nil {
 		panic(err) // strings always encode
 	}

@@ -89,7 +89,7 @@ func (m Meta) encode() ([]byte, error) {
 		}
 		w.Variables[name] = wireValue{t, data}
 	}
-	return compact(w)
+	return value.JSON(w)
 }
 
 func decodeMeta(data []byte) (Meta, error) {
@@ -104,7 +104,7 @@ func decodeMeta(data []byte) (Meta, error) {
 		return Meta{}, &FormatError{Format: head.Format, Version: head.Version}
 	}
 	var w wireMeta
-	if err := strict(data, &w); err != nil {
+	if err := value.ReadJSON(data, &w); err != nil {
 		return Meta{}, err
 	}
 	m := Meta{Version: w.Version, Secrets: w.Secrets, Options: w.Options, Schemas: w.Schemas}

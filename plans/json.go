@@ -4,6 +4,7 @@ import (
 	"github.com/zclconf/go-cty/cty"
 
 	"github.com/kplan/kplan/dsl/addr"
+	"github.com/kplan/kplan/state/value"
 )
 
 // JSONFormat is the version of the JSON plan. Minor versions add keys.
@@ -117,7 +118,7 @@ func (p *Plan) JSON(o JSONOptions) ([]byte, error) {
 	for _, b := range p.c.Barriers {
 		out.Barriers = append(out.Barriers, jsonBarrier{b.ID, nodes(b.After)})
 	}
-	return compact(out)
+	return value.JSON(out)
 }
 
 func nodes(n []Node) []Node {

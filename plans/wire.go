@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 
 	"github.com/kplan/kplan/modules/host"
@@ -169,7 +168,7 @@ func (o *objectWriter) name(name string) {
 }
 
 func (o *objectWriter) value(v any) {
-	data, err := compact(v)
+	data, err := value.JSON(v)
 	if o.err == nil {
 		o.err = err
 	}
@@ -202,7 +201,7 @@ func list[A, B any](o *objectWriter, name string, in []A, f func(A) B) {
 // decodeContent reads what encodeContent wrote.
 func decodeContent(data []byte) (Content, error) {
 	var w wireContent
-	if err := strict(data, &w); err != nil {
+	if err := value.ReadJSON(data, &w); err != nil {
 		return Content{}, err
 	}
 	t := &typeTable{}
@@ -236,26 +235,4 @@ func decodeContent(data []byte) (Content, error) {
 		Outputs: each(w.Outputs, func(o wireOutput) Output { return Output{o.Name, t.decode(o.Before), t.decode(o.After)} }),
 	}
 	return c, t.err
-}
-
-func compact(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(v); err != nil {
-		return nil, err
-	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
-}
-
-func strict(data []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("text behind the value")
-	}
-	return nil
 }

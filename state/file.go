@@ -84,13 +84,13 @@ func Encode(s *Snapshot, version string) ([]byte, error) {
 	if f.Outputs, err = encodeOutputs(own(s.Outputs)); err != nil {
 		return nil, err
 	}
-	text, err := compact(f)
+	text, err := value.JSON(f)
 	if err != nil {
 		return nil, err
 	}
 	var b bytes.Buffer
 	b.Grow(2 * len(text))
-	if err := json.Indent(&b, bytes.TrimSuffix(text, []byte("\n")), "", "  "); err != nil {
+	if err := json.Indent(&b, text, "", "  "); err != nil {
 		return nil, err
 	}
 	body := bytes.TrimSuffix(b.Bytes(), []byte("\n}"))
@@ -117,7 +117,7 @@ func Decode(path string, b []byte) (*Snapshot, error) {
 		return nil, damaged("its digest is not that of its content: it was cut or changed")
 	}
 	var f file
-	if err := strict(append(slices.Clip(body), "\n}"...), &f); err != nil {
+	if err := value.ReadJSON(append(slices.Clip(body), "\n}"...), &f); err != nil {
 		return nil, damaged("%v", err)
 	}
 	s, err := f.snapshot()

@@ -1,10 +1,8 @@
 package state
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
 	"time"
 
 	"github.com/zclconf/go-cty/cty"
@@ -113,20 +111,20 @@ func (c *Codec) Append(b []byte, r Record) ([]byte, error) {
 	default:
 		return b, fmt.Errorf("an empty record")
 	}
-	text, err := compact(l)
+	text, err := value.JSON(l)
 	if err != nil {
 		return b, err
 	}
 	if learn != nil {
 		learn()
 	}
-	return append(b, text...), nil
+	return append(append(b, text...), '\n'), nil
 }
 
 // Parse reads one line.
 func (c *Codec) Parse(text []byte) (Record, error) {
 	var l line
-	if err := strict(text, &l); err != nil {
+	if err := value.ReadJSON(text, &l); err != nil {
 		return Record{}, err
 	}
 	var r Record
@@ -261,29 +259,6 @@ func decodeOutputs(m map[string]output) (map[string]ctyjson.SimpleJSONValue, err
 		out[name] = ctyjson.SimpleJSONValue{Value: v}
 	}
 	return out, nil
-}
-
-// compact is v as one line of JSON.
-func compact(v any) ([]byte, error) {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	err := enc.Encode(v)
-	return b.Bytes(), err
-}
-
-// strict reads one JSON value with no key that v does not know and nothing
-// behind it.
-func strict(text []byte, v any) error {
-	dec := json.NewDecoder(bytes.NewReader(text))
-	dec.DisallowUnknownFields()
-	if err := dec.Decode(v); err != nil {
-		return err
-	}
-	if _, err := dec.Token(); err != io.EOF {
-		return fmt.Errorf("text behind the value")
-	}
-	return nil
 }
 
 // wall is t as it is written: in UTC, without a monotonic reading.

@@ -1,7 +1,7 @@
 // Package value writes cty values as canonical JSON and reads them back
 // exactly: equal values of equal types give equal bytes, and what is read
-// equals what was written. It knows cty and JSON, and nothing of what the
-// values are of.
+// equals what was written. It knows cty and JSON, also the JSON of the files
+// around the values, and nothing of what the values are of.
 //
 // The JSON is cty's own (object and map as object; list, set and tuple as
 // array), with three additions for what plain JSON cannot hold: an unknown
@@ -14,7 +14,6 @@ package value
 import (
 	"bytes"
 	"encoding/base64"
-	"encoding/json"
 	"fmt"
 	"math/big"
 	"slices"
@@ -60,13 +59,11 @@ func EncodeType(t cty.Type) ([]byte, error) {
 
 // String writes s as JSON, without the escapes that only HTML needs.
 func String(s string) []byte {
-	var b bytes.Buffer
-	enc := json.NewEncoder(&b)
-	enc.SetEscapeHTML(false)
-	if err := enc.Encode(s); err != nil {
+	data, err := JSON(s)
+	if err != nil {
 		panic(err) // a string always encodes
 	}
-	return bytes.TrimSuffix(b.Bytes(), []byte("\n"))
+	return data
 }
 
 type encoder struct {

@@ -158,8 +158,11 @@ func (b *Budget) at(err error, rng hcl.Range) *hcl.Diagnostic {
 	return b.Err()
 }
 
+// sentence is a message as a sentence.
+func sentence(s string) string { return strings.ToUpper(s[:1]) + s[1:] + "." }
+
 func diagnostic(err error, rng hcl.Range) *hcl.Diagnostic {
-	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Too much to evaluate", Detail: err.Error()}
+	d := &hcl.Diagnostic{Severity: hcl.DiagError, Summary: "Too much to evaluate", Detail: sentence(err.Error())}
 	if rng != (hcl.Range{}) {
 		d.Subject = &rng
 	}

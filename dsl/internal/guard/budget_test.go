@@ -101,7 +101,7 @@ func TestBudget(t *testing.T) {
 					diags = hcl.Diagnostics{b.Err()}
 				}
 				d := diags[0]
-				if !strings.Contains(d.Detail, test.msg) || !strings.HasPrefix(d.Detail, "evaluating ") {
+				if !strings.Contains(d.Detail, test.msg) || !strings.HasPrefix(d.Detail, "Evaluating ") {
 					t.Errorf("%s: %s", d.Summary, d.Detail)
 				}
 				if d.Subject == nil || d.Subject.Filename != "a.kplan.hcl" {
@@ -163,7 +163,7 @@ func TestLaughs(t *testing.T) {
 				for i := range 12 {
 					name := fmt.Sprintf("local.%c", 'a'+i)
 					if diags := b.Value(name, v, hcl.Range{Filename: "a"}); diags.HasErrors() {
-						if !strings.HasPrefix(diags[0].Detail, "evaluating "+name) || diags[0].Subject == nil {
+						if !strings.HasPrefix(diags[0].Detail, "Evaluating "+name) || diags[0].Subject == nil {
 							t.Error(diags[0].Detail)
 						}
 						t.Log(diags[0].Detail)

@@ -105,7 +105,7 @@ func CheckNumber(v cty.Value) error {
 
 func checkFloat(f *big.Float) error {
 	if e := f.MantExp(nil); f.IsInf() || e > maxExponent || e < -maxExponent {
-		return &LimitError{"this value gives a number that is out of range"}
+		return &LimitError{"this value gives a number that is out of range, as a division by zero does"}
 	}
 	return nil
 }

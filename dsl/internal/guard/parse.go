@@ -24,7 +24,7 @@ func Parse(name string, src []byte, budget *Budget) (*hcl.File, hcl.Diagnostics)
 	}
 	f, diags := hclsyntax.ParseConfig(src, name, hcl.InitialPos)
 	budget.body(f.Body.(*hclsyntax.Body))
-	return f, diags
+	return f, Plain(diags)
 }
 
 // ParseExpression reads one expression, such as the value of a --var flag.
@@ -34,7 +34,7 @@ func ParseExpression(name string, src []byte, budget *Budget) (hclsyntax.Express
 		return &hclsyntax.ExprSyntaxError{ParseDiags: diags}, diags
 	}
 	e, diags := hclsyntax.ParseExpression(src, name, hcl.InitialPos)
-	return budget.expr(e, false), diags
+	return budget.expr(e, false), Plain(diags)
 }
 
 // ParseTemplate reads a template, as templatefile does. Each evaluation charges
@@ -48,7 +48,7 @@ func ParseTemplate(name string, src []byte, budget *Budget) (hclsyntax.Expressio
 	w := budget.wrap(budget.expr(e, false))
 	cost := static(e)
 	w.before = func() error { return budget.spend(cost, 1) }
-	return w, diags
+	return w, Plain(diags)
 }
 
 // check returns src without a byte order mark, and why it must not be parsed.

@@ -4,6 +4,7 @@
 package graph
 
 import (
+	"iter"
 	"maps"
 	"slices"
 
@@ -36,6 +37,26 @@ type Graph struct {
 
 // Len is the number of nodes.
 func (g *Graph) Len() int { return len(g.After) }
+
+// Before are the nodes that node n waits for, by whatever lies between, each
+// once and in no order.
+func (g *Graph) Before(n int) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		seen := make([]bool, g.Len())
+		for next := slices.Clone(g.After[n]); len(next) > 0; {
+			a := next[len(next)-1]
+			next = next[:len(next)-1]
+			if seen[a] {
+				continue
+			}
+			seen[a] = true
+			if !yield(a) {
+				return
+			}
+			next = append(next, g.After[a]...)
+		}
+	}
+}
 
 // NeedString is a need as state records it: TYPE.NAME[KEY]@HOST, with @* for
 // all hosts.

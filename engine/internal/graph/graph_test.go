@@ -242,3 +242,32 @@ func TestOneByOne(t *testing.T) {
 		t.Errorf("one by one: %v, want %v", chain, want)
 	}
 }
+
+// What a node waits for is found through groups, each node once, and the search
+// ends where the caller has seen enough.
+func TestBefore(t *testing.T) {
+	insts := on([]string{"h1", "h2"}, []string{"a"}, []string{"b", "a"}, []string{"c", "all b", "a"}, []string{"d"})
+	g, err := Build(insts, nil, none, sideBySide)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for n, want := range [][]int{{}, {}, {0}, {1}, {0, 1, 2, 3}, {0, 1, 2, 3}, {}, {}} {
+		got := []int{}
+		for a := range g.Before(n) {
+			if a < g.Leftovers {
+				got = append(got, a)
+			}
+		}
+		if slices.Sort(got); !slices.Equal(got, want) {
+			t.Errorf("before node %d come %v, want %v", n, got, want)
+		}
+	}
+	seen := 0
+	for range g.Before(4) {
+		seen++
+		break
+	}
+	if seen != 1 {
+		t.Errorf("%d nodes after the search was ended", seen)
+	}
+}

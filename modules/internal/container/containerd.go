@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/deviations"
 	"github.com/kplan/kplan/modules/resource"
 )
 
@@ -100,7 +101,7 @@ func (c Containerd) Read(ctx context.Context, h host.Host) (*Containerd, error) 
 	if !found {
 		return nil, nil
 	}
-	got.Deviations = summary(odd)
+	got.Deviations = deviations.Summary(odd)
 	return got, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kplan/kplan/modules/internal/deviations"
 	"github.com/kplan/kplan/modules/resource"
 )
 
@@ -37,8 +38,8 @@ func (c Containerd) Validate(unknown func(string) bool) error {
 	case !path.IsAbs(c.CNIBinDir) || path.Clean(c.CNIBinDir) != c.CNIBinDir || !oneWord.MatchString(c.CNIBinDir):
 		return bad("cni_bin_dir", "%q is no directory that containerd can be told. Write its shortest path from the root, without blanks and quotes, such as \"/opt/cni/bin\".", c.CNIBinDir)
 	}
-	if c.Deviations != "" {
-		return bad("deviations", "Deviations are found, not wanted. Leave the attribute out.")
+	if err := deviations.Refuse(c.Deviations); err != nil {
+		return err
 	}
 	for _, registry := range slices.Sorted(maps.Keys(c.Registries)) {
 		if u, err := url.Parse(registry); err == nil && registryHost.MatchString(u.Host) {

@@ -51,7 +51,7 @@ func parseConfig(text string, want Containerd) (got Containerd, odd []string) {
 		}
 	}
 	if have["version"] != f.number {
-		return got, deviations("", have, nil)
+		return got, differences("", have, nil)
 	}
 	got.Version = f.versions
 	if wanted, _ := formatOf(want.Version); wanted.number == f.number {
@@ -83,5 +83,5 @@ func parseConfig(text string, want Containerd) (got Containerd, odd []string) {
 			delete(expected, key)
 		}
 	}
-	return got, deviations("", have, expected)
+	return got, differences("", have, expected)
 }

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/deviations"
 	"github.com/kplan/kplan/modules/resource"
 )
 
@@ -59,10 +60,7 @@ func (c CrictlConfig) Validate(unknown func(string) bool) error {
 	if c.Timeout != nil && *c.Timeout < 1 {
 		return bad("timeout", "The timeout %d is not positive. Write seconds, such as 10, or leave it out.", *c.Timeout)
 	}
-	if c.Deviations != "" {
-		return bad("deviations", "Deviations are found, not wanted. Leave the attribute out.")
-	}
-	return nil
+	return deviations.Refuse(c.Deviations)
 }
 
 // Claims implements resource.Claimer.
@@ -123,7 +121,7 @@ func parseCrictl(text string, want CrictlConfig) (got CrictlConfig) {
 			odd = append(odd, m[1])
 		}
 	}
-	got.Deviations = summary(odd)
+	got.Deviations = deviations.Summary(odd)
 	return got
 }
 

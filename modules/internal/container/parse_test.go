@@ -4,6 +4,8 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+
+	"github.com/kplan/kplan/modules/internal/deviations"
 )
 
 func TestFormatOfVersion(t *testing.T) {
@@ -120,8 +122,8 @@ func TestParseConfig(t *testing.T) {
 		},
 	} {
 		got, odd := parseConfig(c.text, want)
-		if !reflect.DeepEqual(got, c.want) || summary(odd) != c.odd {
-			t.Errorf("%s: read %+v, beside that %q", c.name, got, summary(odd))
+		if !reflect.DeepEqual(got, c.want) || deviations.Summary(odd) != c.odd {
+			t.Errorf("%s: read %+v, beside that %q", c.name, got, deviations.Summary(odd))
 		}
 	}
 }
@@ -152,11 +154,11 @@ func TestHosts(t *testing.T) {
 		"server = \"https://quay.io\"\n[host.\"https://a\"]\n":                                                                 `quay.io: host."https://a".capabilities is missing`,
 		"[host.\"https://a\"]\ncapabilities = [\"pull\", \"resolve\"]\n":                                                       `quay.io: server is missing`,
 	} {
-		if mirrors, odd := parseHosts("quay.io", text); !reflect.DeepEqual(mirrors, []string{"https://a"}) || summary(odd) != want {
+		if mirrors, odd := parseHosts("quay.io", text); !reflect.DeepEqual(mirrors, []string{"https://a"}) || deviations.Summary(odd) != want {
 			t.Errorf("read %q, beside that %q:\n%s", mirrors, odd, text)
 		}
 	}
-	if _, odd := parseHosts("quay.io", "= 1"); summary(odd) != "/etc/containerd/certs.d/quay.io/hosts.toml is no TOML" {
+	if _, odd := parseHosts("quay.io", "= 1"); deviations.Summary(odd) != "/etc/containerd/certs.d/quay.io/hosts.toml is no TOML" {
 		t.Errorf("no TOML: %q", odd)
 	}
 }

@@ -74,7 +74,7 @@ func parseHosts(registry, text string) (mirrors, odd []string) {
 	if err != nil {
 		expected = nil // a mirror that no block can name
 	}
-	return mirrors, deviations(registry+": ", have, expected)
+	return mirrors, differences(registry+": ", have, expected)
 }
 
 // readMine reads the hosts.toml of the registries in dir that are not wanted,

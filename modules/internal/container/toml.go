@@ -5,7 +5,6 @@ import (
 	"regexp"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 )
@@ -37,9 +36,9 @@ func flatten(values map[string]any, prefix string, tree map[string]any) {
 	}
 }
 
-// deviations names, in order, the keys whose values are not as expected, with
+// differences names, in order, the keys whose values are not as expected, with
 // the name of the file before each.
-func deviations(file string, have, expected map[string]any) []string {
+func differences(file string, have, expected map[string]any) []string {
 	var odd []string
 	for key, value := range have {
 		if e, ok := expected[key]; !ok || !reflect.DeepEqual(e, value) {
@@ -53,14 +52,4 @@ func deviations(file string, have, expected map[string]any) []string {
 	}
 	slices.Sort(odd)
 	return odd
-}
-
-// summary is what was found beside the settings of a block, by name only: the
-// values may be passwords.
-func summary(odd []string) string {
-	const most = 5
-	if len(odd) > most+1 {
-		odd = append(odd[:most:most], "and more")
-	}
-	return strings.Join(odd, ", ")
 }

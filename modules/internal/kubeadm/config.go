@@ -6,6 +6,7 @@ import (
 	"path"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/internal/deviations"
 	"github.com/kplan/kplan/modules/resource"
 )
 
@@ -76,7 +77,7 @@ func (c KubeadmConfig) Read(ctx context.Context, h host.Host) (*KubeadmConfig, e
 	if f.Mode != configMode {
 		odd = append(odd, fmt.Sprintf("mode %04o", f.Mode))
 	}
-	got.Deviations = summary(odd)
+	got.Deviations = deviations.Summary(odd)
 	return &got, nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/kplan/kplan/modules/internal/deviations"
 	"github.com/kplan/kplan/modules/resource"
 )
 
@@ -47,8 +48,9 @@ func (c KubeadmConfig) Validate(unknown func(string) bool) error {
 		return bad("cri_socket", "%q is no socket of a container runtime. Write it as a URL, such as \"unix:///run/containerd/containerd.sock\".", c.CRISocket)
 	case !cleanPath(or(c.Patches, "/a")):
 		return bad("patches", "%q is no directory on the machine. Write its shortest path from the root, such as \"/etc/kubernetes/patches\".", *c.Patches)
-	case c.Deviations != "":
-		return bad("deviations", "Deviations are found, not wanted. Leave the attribute out.")
+	}
+	if err := deviations.Refuse(c.Deviations); err != nil {
+		return err
 	}
 	if err := c.checkRanges(bad); err != nil {
 		return err

@@ -173,12 +173,3 @@ func differences(have, expected map[string]map[string]any) (odd []string) {
 	slices.Sort(odd)
 	return odd
 }
-
-// summary is what was found, by name only: the values may be secrets.
-func summary(odd []string) string {
-	const most = 5
-	if len(odd) > most+1 {
-		odd = append(odd[:most:most], "and more")
-	}
-	return strings.Join(odd, ", ")
-}
