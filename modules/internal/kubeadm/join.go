@@ -21,7 +21,8 @@ var join = resource.Define[KubeadmJoin]("kubeadm_join")
 // afterwards; the cluster's authority is pinned. A node of the same name that is
 // another machine is not pushed aside. A kubelet whose configuration was changed
 // gets the cluster's again. Delete drains the node, takes it out of the cluster
-// and resets the machine.
+// and resets the machine. The node of a machine that is let go (`removed { from =
+// host.x }`) is taken out through the control plane.
 //
 //	resource "kubeadm_join" "worker" {
 //	  on      = role.worker
