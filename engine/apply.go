@@ -115,7 +115,7 @@ func (r *run) ready(ctx context.Context) hcl.Diagnostics {
 		return interrupted(ctx)
 	}
 	var diags hcl.Diagnostics
-	byID := map[string]*dsl.Host{}
+	byID := r.goneByID()
 	for _, name := range r.fleet.order {
 		m := r.fleet.members[name]
 		if m.err != nil {
@@ -197,6 +197,11 @@ func (r *run) anything() bool {
 			return true
 		}
 	}
+	for name := range r.letGo {
+		if r.bare(name) {
+			return true
+		}
+	}
 	for a := range r.now.Interrupted { // to be told of, and let go
 		if _, ok := r.index[a]; !ok {
 			return true
@@ -214,8 +219,8 @@ func (r *run) anything() bool {
 func (r *run) claimHosts(ctx context.Context) hcl.Diagnostics {
 	acts := map[string]bool{}
 	for _, s := range r.steps {
-		if s.Action != plans.Forget && r.fleet.reachable(s.Addr.Host) {
-			acts[s.Addr.Host] = true
+		if s.Action != plans.Forget && r.fleet.reachable(s.Machine()) {
+			acts[s.Machine()] = true
 			for _, p := range s.Peers {
 				acts[p] = acts[p] || r.fleet.reachable(p)
 			}
@@ -321,10 +326,10 @@ func (r *run) tasks() (tasks []walk.Task, ids []int) {
 		return out
 	}
 	for i, s := range r.steps {
-		t := walk.Task{After: after(s.After), Lane: s.Addr.Host}
+		t := walk.Task{After: after(s.After), Lane: s.Machine()}
 		if typ := r.nodes[r.nodeOf[i]].typ; typ != nil {
 			for _, sem := range typ.Semaphores() {
-				t.Holds = append(t.Holds, s.Addr.Host+" "+sem)
+				t.Holds = append(t.Holds, s.Machine()+" "+sem)
 			}
 		}
 		if in := r.inst(r.nodeOf[i]); in != nil {
@@ -369,7 +374,11 @@ func (r *run) end(ctx context.Context) {
 	if r.in.Mode == plans.Destroy && (!complete || len(r.in.Targets)+len(r.in.Excludes) > 0) {
 		recorded = nil // something is left, and what is made of it stays as it is
 	}
-	if err := r.journal.End(ctx, complete, recorded); err != nil {
+	err := r.forgetHosts(ctx)
+	if err == nil {
+		err = r.journal.End(ctx, complete, recorded)
+	}
+	if err != nil {
 		r.diags = append(r.diags, problem{summary: "Cannot save the state", detail: sentence(err.Error()) + " What was done stands in the journal and is found again.", code: CodeIncomplete}.diag())
 		return
 	}

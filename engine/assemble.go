@@ -118,6 +118,9 @@ func (a *assembler) step(n int, after []plans.Node) {
 		}
 	}
 	s.Peers, s.Via = d.actsOn(n), d.nodes[n].via.String()
+	if s.At = d.at(n); s.At != "" {
+		s.Peers = nil
+	}
 	ch.Step = a.next
 	a.c.Steps = append(a.c.Steps, s)
 	a.ends[n] = []plans.Node{a.next}

@@ -18,6 +18,7 @@ import (
 // hosts, drift and warnings are what the readings showed beside the objects.
 func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings []string) (*plans.Plan, hcl.Diagnostics) {
 	d.choose()
+	d.recall()
 	for _, i := range d.graph.Order { // before anything is decided: an instance may ask for one that comes later
 		if i < d.graph.Instances {
 			d.held(i)
@@ -103,7 +104,7 @@ func (d *derivation) blocked(n int) (string, bool) {
 		}
 		return "", false
 	}
-	if d.nodes[n].withheld == "" {
+	if d.nodes[n].withheld == "" || d.letGo[d.addr(n).Host] {
 		return "", false
 	}
 	return fmt.Sprintf("it needs %s, which is withheld", d.addr(n)), true

@@ -435,17 +435,25 @@ func (d *derivation) decideLeftover(i int) {
 		l := in.Block.Lifecycle
 		prevent, keep = l.PreventDestroy, l.Destroy != nil && !*l.Destroy
 	}
+	letGo := d.letGo[a.Host]
 	switch {
 	case t.IsAct:
 		c.Before, c.Reason = c.Recorded, "what it did stays"
 	case claimed:
 		c.Reason = fmt.Sprintf("%s manages it now", seenFrom(d.addr(heir), a.Host))
+	case letGo:
+		c.Reason = letGoOnly
+		if t.CanRelease() && c.Before.Exists() && rec.Origin == string(plans.Created) && !keep && !d.leftAlone(i) {
+			c.Action, c.Reason = plans.Delete, letGoElsewhere
+		}
 	case !c.Before.Exists():
 		c.Before, c.Reason = c.Recorded, goneAlready
 	case rec.Origin == string(plans.Adopted):
 		c.Reason = "it was there before kplan came"
 	case keep:
 		c.Reason = "its lifecycle says destroy = false"
+	case d.leftAlone(i):
+		c.Reason = "a removed block says destroy = false"
 	case !t.CanDelete():
 		c.Reason = "objects of this type are left as they are"
 	case r.kept != "":
@@ -453,7 +461,7 @@ func (d *derivation) decideLeftover(i int) {
 	default:
 		c.Action = plans.Delete
 	}
-	if c.Action == plans.Delete && prevent {
+	if c.Action == plans.Delete && prevent && !letGo {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: fmt.Sprintf(
 			"The plan would delete %s, whose lifecycle says, or said when it was recorded, prevent_destroy = true. Set it to false and apply, and then destroy or remove it.", a)}.diag())
 		return
@@ -462,4 +470,7 @@ func (d *derivation) decideLeftover(i int) {
 		return
 	}
 	d.nodes[i].change = c
+	if letGo && c.Action == plans.Delete && d.at(i) == "" { // nobody is left to whom it was something
+		c.Action, c.Reason, d.nodes[i].via = plans.Forget, letGoOnly, resource.Via{}
+	}
 }

@@ -32,6 +32,8 @@ type derivation struct {
 	nodes    []node                // of instances and leftovers, in that order
 	index    map[addr.Instance]int // where they are in nodes
 	types    map[string]*resource.Type
+	letGo    map[string]bool      // hosts whose machines are not contacted any more
+	leaves   []target             // what removed blocks leave as it is
 	facts    map[string]cty.Value // by host; none where it was not read
 	values   []cty.Value          // by node: what other instances see
 	diags    hcl.Diagnostics
@@ -110,7 +112,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 	}
 	var diags hcl.Diagnostics
 	d.expanded, diags = in.Spec.Expand()
-	diags = append(diags, unsupported(d.expanded)...)
+	diags = append(append(diags, unsupported(d.expanded)...), d.removed()...)
 	if diags.HasErrors() {
 		return nil, diags
 	}
@@ -125,7 +127,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 			continue
 		}
 		d.index[a] = len(d.insts) + len(d.left)
-		d.left = append(d.left, graph.Leftover{Addr: a, Needs: in.State.Objects[a].Needs})
+		d.left = append(d.left, graph.Leftover{Addr: a, Needs: in.State.Objects[a].Needs, Gone: d.letGo[a.Host]})
 	}
 	var err error
 	d.graph, err = graph.Build(d.insts, d.left, func(a addr.Instance) []string { return in.State.Objects[a].Needs }, d.oneByOne)
@@ -187,9 +189,6 @@ func unsupported(x *dsl.Expansion) (diags hcl.Diagnostics) {
 	}
 	for _, m := range x.Moved {
 		refuse("moved", m.Range)
-	}
-	for _, r := range x.Removed {
-		refuse("removed", r.Range)
 	}
 	blocks := map[*dsl.Resource]bool{}
 	for _, in := range x.Instances {

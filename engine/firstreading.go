@@ -241,8 +241,8 @@ func (r *run) withhold() {
 		}
 	}
 	for _, i := range r.graph.Order {
-		if i < r.graph.Leftovers {
-			if m := r.fleet.members[r.addr(i).Host]; m == nil {
+		if name := r.machineOf(i); name != "" {
+			if m := r.fleet.members[name]; m == nil {
 				r.withheld[i] = "nothing is recorded of how to reach its host"
 			} else if m.err != nil {
 				r.withheld[i] = m.err.Error()

@@ -57,7 +57,7 @@ func (d *derivation) assume() {
 // offline, those of the spec.
 func (d *derivation) planHosts(f *fleet) []plans.Host {
 	used := d.factsUsed()
-	var out []plans.Host
+	out := d.goneHosts()
 	if f == nil {
 		for _, h := range d.in.Spec.Hosts() {
 			out = append(out, plans.Host{Name: h.Name, Address: h.Address, Used: used[h.Name]})
@@ -68,7 +68,7 @@ func (d *derivation) planHosts(f *fleet) []plans.Host {
 		m := f.members[name]
 		h := plans.Host{Name: name, Address: m.host.Address, Reachable: m.err == nil, Used: used[name]}
 		if m.err != nil {
-			h.Reason = d.hider.hide(m.err.Error())
+			h.Reason = d.hider.hide(m.err.Error()) + d.wayOut(name)
 		} else {
 			h.Facts, h.MachineID, h.HostKey = &m.contact.Facts, m.contact.MachineID, m.link.HostKey
 		}

@@ -43,8 +43,12 @@ func (d *derivation) actsOn(i int) []string {
 	return slices.Compact(names)
 }
 
-// oneOf is the first of names that can be reached, or else the first.
+// oneOf is the first of names that can be reached, or else the first; one that is
+// let go only where all are.
 func (d *derivation) oneOf(names []string) []string {
+	if present := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return d.letGo[name] }); len(present) > 0 {
+		names = present
+	}
 	for i, name := range names {
 		if d.reachable == nil || d.reachable(name) {
 			return names[i : i+1]

@@ -69,6 +69,11 @@ func (g guest) Delete(ctx context.Context, h host.Host) error {
 	return err
 }
 
+func (g guest) Release(ctx context.Context, there host.Host, _ resource.Gone) error {
+	_, err := there.Do(ctx, host.Remove{Path: "/etc/guests"})
+	return err
+}
+
 func guestOf(host string) string {
 	return "resource \"guest\" \"b\" {\n  on = host.b\n  of = \"" + host + "\"\n}\n"
 }

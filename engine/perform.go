@@ -41,7 +41,7 @@ func (s *stepRun) perform(ctx context.Context, id host.ActID) error {
 		return err
 	}
 	var back func(context.Context, host.Host) error
-	if !s.nodes[s.node].typ.IsAct {
+	if !s.nodes[s.node].typ.IsAct && s.step.At == "" {
 		back = func(ctx context.Context, h host.Host) (err error) {
 			after, err = s.nodes[s.node].typ.Read(ctx, h, s.identity())
 			return err
@@ -200,6 +200,9 @@ func (s *stepRun) tries(ctx context.Context, id host.ActID, fn, back func(contex
 // act is what the step does on the machine.
 func (s *stepRun) act(ctx context.Context, h host.Host) (resource.Outcome, error) {
 	t := s.nodes[s.node].typ
+	if s.step.At != "" {
+		return resource.Done, t.Release(ctx, h, s.change.Before.Value, s.machineGone())
+	}
 	switch s.step.Action {
 	case plans.Delete:
 		return resource.Done, t.Delete(ctx, h, s.prior)
@@ -337,7 +340,7 @@ func (s *stepRun) intend(ctx context.Context, id host.ActID) error {
 		first = s.nodes[s.node].reading().before
 	}
 	err := s.journal.Intent(ctx, state.Intent{
-		Run: id.Run, Step: id.Step, Addr: s.step.Addr, Host: s.step.Addr.Host, Class: class,
+		Run: id.Run, Step: id.Step, Addr: s.step.Addr, Host: s.step.Machine(), Class: class,
 		Action: string(s.step.Action), Input: s.input(), First: objectDigest(s.in.Key, first),
 		BootID: s.m.contact.BootID, Epoch: s.now.Epoch,
 	})
@@ -378,7 +381,7 @@ func (s *stepRun) failed(ctx context.Context, err error) {
 	s.end.Outcome, s.end.Reason = event.Failed, err.Error()
 	p := problem{
 		summary: fmt.Sprintf("Step failed: %s", s.step.Addr),
-		detail:  fmt.Sprintf("On host %s: %s", s.step.Addr.Host, s.hider.hide(explain(err))),
+		detail:  fmt.Sprintf("On host %s: %s", s.step.Machine(), s.hider.hide(explain(err))),
 		at:      blame(s.inst(s.node), err), code: CodeIncomplete,
 	}
 	var exit *host.ExitError
@@ -391,7 +394,7 @@ func (s *stepRun) failed(ctx context.Context, err error) {
 	s.mu.Unlock()
 	if cancelled(ctx, err) && !broken {
 		s.end.Outcome, s.end.Reason = event.Stopped, "the run was cancelled while it ran; the next plan looks at it first"
-		p.summary, p.detail, p.code = "Interrupted", fmt.Sprintf("%s was cancelled while it ran on host %s. The next plan looks at it first.", s.step.Addr, s.step.Addr.Host), CodeInterrupted
+		p.summary, p.detail, p.code = "Interrupted", fmt.Sprintf("%s was cancelled while it ran on host %s. The next plan looks at it first.", s.step.Addr, s.step.Machine()), CodeInterrupted
 	}
 	s.mu.Lock()
 	s.diags = append(s.diags, p.diag())

@@ -26,8 +26,9 @@ func (e *Engine) plan(ctx context.Context, in PlanInput) (*Planned, hcl.Diagnost
 	}
 	if in.Offline {
 		d.preview()
+		d.choose()
 		d.assume()
-		p, more := d.compile(d.planHosts(nil), nil, nil)
+		p, more := d.compile(d.planHosts(nil), nil, d.farewells())
 		if p == nil {
 			return nil, append(diags, more...)
 		}
@@ -53,7 +54,7 @@ func (e *Engine) plan(ctx context.Context, in PlanInput) (*Planned, hcl.Diagnost
 		planned.Close()
 		return nil, append(diags, interrupted(ctx)...)
 	}
-	p, more := d.compile(d.planHosts(f), d.drift(), warnings)
+	p, more := d.compile(d.planHosts(f), d.drift(), append(warnings, d.farewells()...))
 	diags = append(diags, more...)
 	if p == nil {
 		planned.Close()
@@ -89,7 +90,7 @@ func (d *derivation) machines() []*dsl.Host {
 			names = append(names, t.Peers(rec.Attrs.Value)...)
 		}
 		for _, name := range names {
-			if h, ok := d.in.State.Hosts[name]; ok && !have[name] {
+			if h, ok := d.in.State.Hosts[name]; ok && !have[name] && !d.letGo[name] {
 				have[name] = true
 				hosts = append(hosts, recordedHost(name, h))
 			}
@@ -103,6 +104,9 @@ func (d *derivation) machines() []*dsl.Host {
 func (d *derivation) ways() []*dsl.Host {
 	var hosts []*dsl.Host
 	for name, rec := range d.in.State.Hosts {
+		if d.letGo[name] {
+			continue
+		}
 		hosts = append(hosts, recordedHost(name, rec))
 	}
 	return hosts
@@ -122,7 +126,7 @@ func recordedHost(name string, rec state.Host) *dsl.Host {
 func (d *derivation) meet(ctx context.Context, f *fleet) (warnings []string, diags hcl.Diagnostics) {
 	d.met = f
 	d.reachable = func(name string) bool { m := f.members[name]; return m != nil && m.err == nil }
-	byID := map[string]*dsl.Host{}
+	byID := d.goneByID()
 	for _, name := range f.order {
 		m := f.members[name]
 		if m.err != nil {
@@ -139,13 +143,18 @@ func (d *derivation) meet(ctx context.Context, f *fleet) (warnings []string, dia
 	}
 	for i := range d.nodes {
 		name := d.addr(i).Host
-		if m := f.members[name]; m == nil {
-			d.nodes[i].withheld = fmt.Sprintf("nothing is recorded of how to reach host %s", name)
+		if m := f.members[name]; d.letGo[name] {
+			continue
+		} else if m == nil {
+			d.nodes[i].withheld = fmt.Sprintf("nothing is recorded of how to reach host %s%s", name, d.wayOut(name))
 		} else if m.err != nil {
 			d.nodes[i].withheld = fmt.Sprintf("host %s is unreachable", name)
 		}
 	}
 	for _, a := range slices.SortedFunc(maps.Keys(d.in.State.Interrupted), compareAddr) {
+		if d.letGo[a.Host] {
+			continue
+		}
 		warnings = append(warnings, fmt.Sprintf("run %s was cut off while it worked on %s; what stands there now is looked at first", d.in.State.Interrupted[a].Run, a))
 	}
 	return warnings, diags
@@ -250,7 +259,7 @@ func factsValue(f host.Facts) cty.Value {
 func (d *derivation) readAll(ctx context.Context, f *fleet) {
 	byHost := map[string][]int{}
 	for i := range d.nodes {
-		if d.nodes[i].withheld == "" && d.nodes[i].typ != nil {
+		if d.nodes[i].withheld == "" && d.nodes[i].typ != nil && !d.letGo[d.addr(i).Host] {
 			byHost[d.addr(i).Host] = append(byHost[d.addr(i).Host], i)
 		}
 	}

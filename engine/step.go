@@ -47,7 +47,7 @@ type stepRun struct {
 func (r *run) visit(ctx context.Context, i int) bool {
 	s := &stepRun{run: r, i: i, node: r.nodeOf[i], step: r.steps[i]}
 	s.change = *r.nodes[s.node].change
-	s.m = r.fleet.members[s.step.Addr.Host]
+	s.m = r.fleet.members[s.step.Machine()]
 	began := r.engine.Now()
 	r.events.emit(event.StepStarted{Step: int(s.step.ID), Addr: s.step.Addr, Action: string(s.step.Action), Word: r.word(s.step)})
 	stop := r.beat(s.step, began)
@@ -120,7 +120,7 @@ func (s *stepRun) do(ctx context.Context) error {
 		}
 	}
 	r := s.nodes[s.node].reading()
-	if s.m.acted.any() {
+	if s.m.acted.any() && s.step.At == "" {
 		if err := s.readAgain(ctx); err != nil {
 			return err
 		}

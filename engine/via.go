@@ -88,10 +88,14 @@ func (d *derivation) fellows(i int, c *plans.Change) []resource.Fellow[cty.Value
 			nodes = append(nodes, len(d.insts)+k)
 		}
 	}
+	nodes = slices.DeleteFunc(nodes, func(j int) bool { return d.letGo[d.addr(j).Host] })
+	if d.letGo[a.Host] {
+		nodes = slices.Insert(nodes, 0, i)
+	}
 	var out []resource.Fellow[cty.Value]
 	for _, j := range nodes {
 		r := d.nodes[j].reading()
-		f := resource.Fellow[cty.Value]{Host: d.addr(j).Host, Unseen: d.nodes[j].withheld}
+		f := resource.Fellow[cty.Value]{Host: d.addr(j).Host, Unseen: d.nodes[j].withheld, Gone: d.letGo[d.addr(j).Host]}
 		if toBeMade := j == i && (c.Action == plans.Create || c.Action == plans.Replace); r.before.Exists() && !toBeMade {
 			f.Object = &r.before.Value
 		}
@@ -100,7 +104,7 @@ func (d *derivation) fellows(i int, c *plans.Change) []resource.Fellow[cty.Value
 		}
 		if j >= d.graph.Instances {
 			rec, _ := d.recorded(j)
-			f.Leaves = rec.Origin == string(plans.Created) && !rec.KeepOnDestroy
+			f.Leaves = rec.Origin == string(plans.Created) && !rec.KeepOnDestroy && !d.leftAlone(j)
 		}
 		out = append(out, f)
 	}

@@ -67,6 +67,18 @@ func (r ringed) Delete(ctx context.Context, h host.Host) error {
 	return err
 }
 
+// Release gives it back by one that has the ring.
+func (r ringed) Release(ctx context.Context, there host.Host, gone resource.Gone) error {
+	if via := resource.ViaOf(ctx); via.How != "leave" {
+		return fmt.Errorf("it is to be given back by %q", via)
+	}
+	if _, err := there.Do(ctx, host.Run{Argv: []string{"/bin/sh", "-c", "make-it"}, Detached: true}); err != nil {
+		return err
+	}
+	_, err := there.Do(ctx, host.WriteFile{Path: "/etc/given", Content: []byte(gone.Host + " " + gone.MachineID), Mode: 0o644})
+	return err
+}
+
 func (r ringed) Via(here string, fellows []resource.Fellow[ringed]) (resource.Via, error) {
 	at := slices.IndexFunc(fellows, func(f resource.Fellow[ringed]) bool { return f.Host == here })
 	self := fellows[at]
@@ -78,7 +90,7 @@ func (r ringed) Via(here string, fellows []resource.Fellow[ringed]) (resource.Vi
 		switch {
 		case f.Unseen != "":
 			return resource.Via{}, &resource.UnseenError{Host: f.Host, Reason: f.Unseen}
-		case i == at || f.Object == nil && !self.Leaves || f.Leaves && i < at:
+		case i == at || f.Object == nil && (!self.Leaves || self.Gone) || f.Leaves && i < at:
 		case through == "" || f.Leaves && self.Leaves:
 			through = f.Host
 		}
@@ -86,6 +98,8 @@ func (r ringed) Via(here string, fellows []resource.Fellow[ringed]) (resource.Vi
 	switch {
 	case len(rings) > 1:
 		return resource.Via{}, errors.New("there is more than one ring")
+	case self.Gone && through == "":
+		return resource.Via{}, nil
 	case self.Leaves && through != "":
 		return resource.Via{How: "leave", Host: through}, nil
 	case self.Leaves:

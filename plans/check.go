@@ -78,6 +78,9 @@ func (p *Plan) checkStep(s Step) error {
 	if _, ok := p.Host(s.Addr.Host); !ok {
 		return broken("step %d is on %q, which is not a host of the plan", s.ID, s.Addr.Host)
 	}
+	if _, ok := p.Host(s.Machine()); !ok {
+		return broken("step %d is done on %q, which is not a host of the plan", s.ID, s.At)
+	}
 	i, ok := p.change(s.Addr)
 	if !ok || p.c.Changes[i].Step != s.ID || p.c.Changes[i].Action != s.Action {
 		return broken("step %d (%s %s) is not the step of a change", s.ID, s.Action, s.Addr)

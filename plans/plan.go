@@ -74,9 +74,20 @@ type Step struct {
 	Once bool
 	// Peers are the other hosts on whose machines the step acts too.
 	Peers []string
+	// At is the host on whose machine the step is done, where its own machine is
+	// let go; "" elsewhere.
+	At string
 	// Via says how the step goes about it, where that depends on which other
 	// hosts have the resource: "init", "join k8s-node1".
 	Via string
+}
+
+// Machine is the host on whose machine the step is done.
+func (s Step) Machine() string {
+	if s.At != "" {
+		return s.At
+	}
+	return s.Addr.Host
 }
 
 // Barrier is a point that many steps wait for and that many wait at.
@@ -90,7 +101,7 @@ type Host struct {
 	Name      string
 	Address   string
 	Reachable bool
-	Reason    string // why not
+	Reason    string // why not; "" where nobody tried: offline, and where it is let go
 	Facts     *host.Facts
 	MachineID string
 	HostKey   string // fingerprint
@@ -98,6 +109,9 @@ type Host struct {
 	// that the first reading compares.
 	Used []string
 }
+
+// Unreached reports whether the machine was to be contacted, and could not be.
+func (h Host) Unreached() bool { return !h.Reachable && h.Reason != "" }
 
 // Withheld is a change that cannot be planned because its host, or one that it
 // depends on, is unreachable.

@@ -67,6 +67,7 @@ type wireStep struct {
 	Owed      bool     `json:"owed,omitempty"`
 	Once      bool     `json:"once,omitempty"`
 	Peers     []string `json:"peers,omitempty"`
+	At        string   `json:"at,omitempty"`
 	Via       string   `json:"via,omitempty"`
 }
 
@@ -129,7 +130,7 @@ func writeContent(w io.Writer, c Content) error {
 	list(o, "steps", c.Steps, func(s Step) wireStep {
 		return wireStep{
 			ID: s.ID, Addr: s.Addr.String(), Action: s.Action, After: s.After, Condition: s.Condition, Disrupts: s.Disrupts,
-			Strict: s.Strict, Causes: s.Causes, Owed: s.Owed, Once: s.Once, Peers: s.Peers, Via: s.Via,
+			Strict: s.Strict, Causes: s.Causes, Owed: s.Owed, Once: s.Once, Peers: s.Peers, At: s.At, Via: s.Via,
 		}
 	})
 	list(o, "barriers", c.Barriers, func(b Barrier) Barrier { return b })
@@ -225,7 +226,7 @@ func decodeContent(data []byte) (Content, error) {
 		Steps: each(w.Steps, func(s wireStep) Step {
 			return Step{
 				ID: s.ID, Addr: t.parse(s.Addr), Action: s.Action, After: s.After, Condition: s.Condition, Disrupts: s.Disrupts,
-				Strict: s.Strict, Causes: s.Causes, Owed: s.Owed, Once: s.Once, Peers: s.Peers, Via: s.Via,
+				Strict: s.Strict, Causes: s.Causes, Owed: s.Owed, Once: s.Once, Peers: s.Peers, At: s.At, Via: s.Via,
 			}
 		}),
 		Withheld: each(w.Withheld, func(h wireWithheld) Withheld { return Withheld{t.parse(h.Addr), h.Reason} }),

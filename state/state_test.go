@@ -157,6 +157,10 @@ func TestFold(t *testing.T) {
 			[]state.Record{{Result: &state.Result{Addr: file, Records: true, Object: obj(file)}}, {Result: &state.Result{Addr: file, Records: true}}},
 			func(s *state.Snapshot) bool { return len(s.Objects) == 0 },
 		},
+		"a host is let go": {
+			[]state.Record{{Host: &state.Host{Name: "a"}}, {Host: &state.Host{Name: "b"}}, {Host: &state.Host{Name: "a", Gone: true}}},
+			func(s *state.Snapshot) bool { _, b := s.Hosts["b"]; return b && len(s.Hosts) == 1 },
+		},
 		"a debt waits for its object": {
 			[]state.Record{
 				{Result: &state.Result{Addr: file, Records: true, Object: obj(file), Owes: map[string]state.Debt{"service.x@a": debt}}},

@@ -217,11 +217,15 @@ func (s *Schema) Recorded(v cty.Value) cty.Value {
 }
 
 // ToGo fills the struct that dst points to from the object v, which must be
-// unmarked. Null and unknown attributes leave the zero value; of a map of
+// unmarked. Null and unknown attributes leave the zero value, as do those that an
+// earlier version did not record; of a map of
 // objects, which may hold what others result in, what is known is filled in.
 func (s *Schema) ToGo(v cty.Value, dst any) error {
 	out := reflect.ValueOf(dst).Elem()
 	for _, a := range s.Attributes {
+		if !v.Type().HasAttribute(a.Name) {
+			continue
+		}
 		av := v.GetAttr(a.Name)
 		if av = a.known(av); av.IsNull() {
 			continue

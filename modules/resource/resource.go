@@ -89,6 +89,13 @@ type (
 	Peerer interface {
 		Peers() []string
 	}
+	// Releaser does what Delete does on the machine of another host, for an object
+	// whose own machine is let go: nobody reaches that any more. There is the
+	// machine of the host of Via or of a peer; the receiver is what is recorded. It
+	// may be called again after a cut.
+	Releaser interface {
+		Release(ctx context.Context, there host.Host, gone Gone) error
+	}
 	// Inputer names the attributes whose change makes an act due again; without
 	// it, all of them.
 	Inputer interface {
@@ -100,6 +107,12 @@ type (
 		Condition() string
 	}
 )
+
+// Gone is a machine that is let go, as it is recorded.
+type Gone struct {
+	Host      string
+	MachineID string // of /etc/machine-id; "" where it is not recorded
+}
 
 // Disrupter says what changing prior into the receiver interrupts, such as
 // "restarts containerd.service"; prior is nil for a create.

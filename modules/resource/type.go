@@ -48,6 +48,14 @@ func (t *Type) Delete(ctx context.Context, h host.Host, recorded cty.Value) erro
 	return t.ops.del(ctx, h, recorded)
 }
 
+// CanRelease reports whether the type is a Releaser.
+func (t *Type) CanRelease() bool { return t.ops.release != nil }
+
+// Release is that of Releaser, for a type that is one.
+func (t *Type) Release(ctx context.Context, there host.Host, recorded cty.Value, gone Gone) error {
+	return t.ops.release(ctx, there, recorded, gone)
+}
+
 // Claims says what the object owns on its machine. Its ids must be known.
 func (t *Type) Claims(want cty.Value) []string { return t.ops.claims(want) }
 

@@ -24,6 +24,7 @@ type Fellow[T any] struct {
 	Object *T     // nil where there is none
 	Unseen string // why it was not read; "" where it was
 	Leaves bool   // the plan takes it away
+	Gone   bool   // its machine is let go: Object is what is recorded, and nothing can be done there
 }
 
 // Router is a type whose objects on the hosts of one resource are members of
@@ -33,7 +34,9 @@ type Router[T any] interface {
 	// Via decides it for the receiver on the host called here, which is to be
 	// made, or where it leaves to be deleted. Fellows are all hosts of the
 	// resource, this one too, in the order in which their steps come; those that
-	// leave come last. For a host that stays as it is, Via says "" or what is
+	// leave come last. One whose machine is let go is among them only where it is
+	// the receiver's own: it leaves before all that the others do, or, by a Via
+	// without a host, is forgotten. For a host that stays as it is, Via says "" or what is
 	// wrong between the members. An *UnseenError withholds the step.
 	Via(here string, fellows []Fellow[T]) (Via, error)
 }

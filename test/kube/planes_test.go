@@ -25,7 +25,7 @@ const endpoint = "10.0.2.1:6443"
 var haproxy string
 
 // TestPlanes makes a control plane of three machines behind a balancer, switches each of them off, has the first replaced by a
-// fourth machine, and then one taken out.
+// fourth machine, the next cut off for good and let go, and then one taken out.
 func TestPlanes(t *testing.T) {
 	c := newCluster(t, 20*time.Minute)
 	c.machines = c.lab.Machines()
@@ -83,12 +83,29 @@ func TestPlanes(t *testing.T) {
 	s.areMembers(m[3], m[1:4]...)
 	s.still()
 
-	members("  allow_even_control_planes = true\n", m[1], m[3])
+	if err := m[1].PowerOff(c.ctx); err != nil {
+		t.Fatal(err)
+	}
+	members("", m[2], m[3], m[0])
+	s.says(s.Want(8, "plan", "--detailed-exitcode").Stdout, "let it go by the block removed { from = host.k8s-node2 }")
+	connection += "removed {\n  from = host.k8s-node2\n}\n\n"
+	members("", m[2], m[3], m[0])
+	plan = s.Want(0, "plan", "--out", "dead.kplan").Stdout
+	s.says(plan,
+		"# module.cluster.kubeadm_control_plane.main@k8s-node2 will be destroyed\n  # (its machine is let go: nothing is done there)\n  # (via leave k8s-node3)",
+		"# module.cluster.kubeadm_control_plane.main@k8s-node1 will be created", "via join k8s-node3",
+		"Warning: host k8s-node2 is let go")
+	s.Want(0, "apply", "dead.kplan")
+	s.stage("one that is off for good is let go, and the first is back")
+	s.areMembers(m[2], m[0], m[2], m[3])
+	s.still()
+
+	members("  allow_even_control_planes = true\n", m[2], m[3])
 	plan = s.Want(0, "plan", "--out", "two.kplan").Stdout
-	s.says(plan, "# module.cluster.kubeadm_control_plane.main@k8s-node3 will be destroyed", "via leave k8s-node2")
+	s.says(plan, "# module.cluster.kubeadm_control_plane.main@k8s-node1 will be destroyed", "via leave k8s-node3")
 	s.Want(0, "apply", "two.kplan")
 	s.stage("one is taken out")
-	s.areMembers(m[1], m[1], m[3])
+	s.areMembers(m[2], m[2], m[3])
 	s.still()
 	s.orphan(m[1])
 	s.stage("a member of no host is told of")

@@ -164,7 +164,7 @@ func planCode(p *plans.Plan, detailed, offline bool) int {
 		return code
 	}
 	for _, h := range p.Hosts() {
-		if !h.Reachable {
+		if h.Unreached() {
 			code = worst(code, 8)
 		}
 	}

@@ -85,7 +85,7 @@ func (v *View) DriftJSON(pl *plans.Plan, s *state.Snapshot, all bool, version st
 	}
 	unreachable := []message{}
 	for _, h := range pl.Hosts() {
-		if !h.Reachable {
+		if h.Unreached() {
 			unreachable = append(unreachable, message{"name": h.Name, "reason": h.Reason})
 		}
 	}

@@ -150,6 +150,9 @@ func notes(s plans.Step, c plans.Change) []string {
 	if s.Condition != "" {
 		out = append(out, "only if "+strings.TrimPrefix(strings.TrimPrefix(s.Condition, "only "), "if "))
 	}
+	if s.At != "" {
+		out = append(out, "acts on "+s.At)
+	}
 	if len(s.Peers) > 0 {
 		out = append(out, "acts on "+strings.Join(s.Peers, ", ")+" too")
 	}

@@ -100,7 +100,7 @@ func withheldSection(p *page, pl *plans.Plan, title, text string) {
 	var order []string
 	unread := map[string]string{} // host → why
 	for _, h := range pl.Hosts() {
-		if !h.Reachable && h.Reason != "" {
+		if h.Unreached() {
 			why := h.Reason
 			if !strings.HasPrefix(why, "host "+h.Name) {
 				why = "host " + h.Name + " cannot be reached: " + why
@@ -191,7 +191,7 @@ func disruptionSection(p *page, steps []plans.Step) {
 
 // summary is the end of a plan, in the words that other tools read.
 func summary(p *page, pl *plans.Plan) {
-	unread := slices.ContainsFunc(pl.Hosts(), func(h plans.Host) bool { return !h.Reachable && h.Reason != "" })
+	unread := slices.ContainsFunc(pl.Hosts(), plans.Host.Unreached)
 	if pl.Empty() && len(pl.Withheld()) == 0 && !unread {
 		p.put(green, "No changes.")
 		p.say(bold, " Your infrastructure matches the configuration.")

@@ -17,6 +17,8 @@ type Leftover struct {
 	Addr addr.Instance
 	// Needs are what the object was built on, in the form of NeedString.
 	Needs []string
+	// Gone says that its machine is let go: it waits for nothing that stood on it.
+	Gone bool
 }
 
 // Graph is the nodes 0 to Len()-1 and what each waits for: first the
@@ -86,7 +88,8 @@ func forms(a addr.Instance) []string {
 // is still in the spec, so that a leftover goes after those that stood on it,
 // but for those that watch it and what needs these. single says of a resource
 // whether what is done about it on its hosts is done one after the other: about
-// its instances, then about its leftovers, the last first. The error is a
+// leftovers whose machines are let go, then its instances, then its other
+// leftovers, the last first. The error is a
 // *CycleError.
 func Build(insts []*dsl.Instance, leftovers []Leftover, recorded func(addr.Instance) []string, single func(addr.Resource) bool) (*Graph, error) {
 	g := build(insts, leftovers, recorded, single, true)
@@ -227,12 +230,18 @@ func (b *builder) oneByOne(left []Leftover, single func(addr.Resource) bool) {
 		}
 		last[a] = i
 	}
+	leave := func(gone bool) {
+		for i, l := range slices.Backward(left) {
+			if l.Gone == gone {
+				wait(len(b.insts)+i, l.Addr)
+			}
+		}
+	}
+	leave(true)
 	for i, in := range b.insts {
 		wait(i, in.Addr)
 	}
-	for i, l := range slices.Backward(left) {
-		wait(len(b.insts)+i, l.Addr)
-	}
+	leave(false)
 }
 
 // leftovers lets each leftover wait for all that stood on it: other leftovers
@@ -270,7 +279,7 @@ func (b *builder) leftovers(left []Leftover, recorded func(addr.Instance) []stri
 					gates[gate{n, as}] = g
 					b.after = append(b.after, nil)
 					for _, l := range answers[n] {
-						if watched.as[l] == as {
+						if watched.as[l] == as && !left[l-len(b.insts)].Gone {
 							b.after[l] = append(b.after[l], g)
 						}
 					}

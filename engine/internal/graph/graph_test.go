@@ -162,6 +162,48 @@ func TestLeftovers(t *testing.T) {
 	}
 }
 
+// What is let go waits for nothing that stood on it, and where hosts come one by
+// one it comes before all others; what stands on something else still goes first.
+func TestLettingGo(t *testing.T) {
+	insts := on([]string{"b", "d"}, []string{"member"}, []string{"user", "all member"})
+	left := []Leftover{
+		{Addr: addr.Instance{Resource: res("member"), Host: "a"}, Gone: true},
+		{Addr: addr.Instance{Resource: res("member"), Host: "c"}},
+		{Addr: addr.Instance{Resource: res("user"), Host: "x"}, Needs: []string{"file.member@*"}, Gone: true},
+	}
+	member := func(r addr.Resource) bool { return r.Name == "member" }
+	g, err := Build(insts, left, func(a addr.Instance) []string {
+		if a.Name == "user" {
+			return []string{"file.member@*"}
+		}
+		return nil
+	}, member)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var order []string
+	for _, i := range g.Order {
+		switch {
+		case i < g.Instances:
+			order = append(order, insts[i].Addr.String())
+		case i < g.Leftovers:
+			order = append(order, left[i-g.Instances].Addr.String())
+		}
+	}
+	place := func(name, host string) int {
+		return slices.Index(order, addr.Instance{Resource: res(name), Host: host}.String())
+	}
+	if a, b, d, c := place("member", "a"), place("member", "b"), place("member", "d"), place("member", "c"); !(a < b && b < d && d < c) {
+		t.Errorf("members come as a %d, b %d, d %d, c %d", a, b, d, c)
+	}
+	if x, c := place("user", "x"), place("member", "c"); x > c {
+		t.Errorf("what stood on it comes at %d, it at %d", x, c)
+	}
+	if gone := g.After[g.Instances]; len(gone) != 0 {
+		t.Errorf("what is let go waits for %v", gone)
+	}
+}
+
 // watching is instances d, which watches a, and late, which needs both and which
 // an early one does not.
 func watching() (insts []*dsl.Instance, left []Leftover) {

@@ -104,6 +104,18 @@ func (c *Call) etcdctl(pod, words string) func() host.Output {
 	case fits(words, "member remove *", &id):
 		c.Change()
 		return at(func() host.Output {
+			voting, up := 0, 0
+			for _, m := range cluster.etcd {
+				if m.Name != "" {
+					voting++
+				}
+				if m.Name != "" && !m.Down {
+					up++
+				}
+			}
+			if up <= voting/2 {
+				return fail(1, "Error: context deadline exceeded")
+			}
 			n, err := strconv.ParseUint(id, 16, 64)
 			was := len(cluster.etcd)
 			cluster.etcd = slices.DeleteFunc(cluster.etcd, func(m EtcdMember) bool { return err == nil && m.ID == n })

@@ -22,7 +22,9 @@ var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
 // the first makes the cluster (via init), and the others join it one after the
 // other (via join HOST); where one has, a new host joins through it. A host that
 // is taken out of the resource leaves through one that stays, after those that
-// are new have joined. The members of etcd are counted before each of that: more
+// are new have joined. One whose machine is let go (`removed { from = host.x }`)
+// is taken out before, through one that is there: its member of etcd, then its
+// node. The members of etcd are counted before each of that: more
 // than half must answer. A snapshot of etcd is taken first, as before-TIME.db in
 // /var/backups/etcd: see etcd_snapshot. etcd's data and certificates of another cluster are
 // never written over. No token is left behind, nor a certificate key: the keys
@@ -50,6 +52,7 @@ type KubeadmControlPlane struct {
 	Endpoint string   `cty:"endpoint" kplan:"required,asked"` // ADDRESS:PORT at which the API is reached: of a balancer, where there are several members
 	Intact   bool     `cty:"intact" kplan:"default=true"`     // as kubeadm made it; true writes again what was changed
 	CAHash   *string  `cty:"ca_hash" kplan:"computed,stable"` // of the cluster's authority, as kubeadm join pins it
+	Node     *string  `cty:"node" kplan:"computed,stable"`    // its name in the cluster
 }
 
 // Member is a host of a control plane.
@@ -93,7 +96,7 @@ func (c KubeadmControlPlane) Disrupts(prior *KubeadmControlPlane) []string {
 // Read makes one call.
 func (c KubeadmControlPlane) Read(ctx context.Context, h host.Host) (*KubeadmControlPlane, error) {
 	pieces := append([]string{adminFile}, manifestFiles...)
-	m, err := look(ctx, h, append(pieces, c.Config)...)
+	m, err := look(ctx, h, append(pieces, c.Config, hostNameNow)...)
 	if err != nil {
 		return nil, err
 	}
@@ -105,7 +108,8 @@ func (c KubeadmControlPlane) Read(ctx context.Context, h host.Host) (*KubeadmCon
 		return nil, err
 	}
 	got := c
-	got.Intact, got.CAHash = m.intact(), &hash
+	name := nodeName(c.Config, m.files[c.Config], m.files[hostNameNow])
+	got.Intact, got.CAHash, got.Node = m.intact(), &hash, &name
 	if f := m.files[apiserverFile]; f != nil {
 		if v := imageVersion.FindSubmatch(f.Content); v != nil {
 			got.Version = string(v[1])

@@ -102,8 +102,12 @@ func counted(members int) string {
 }
 
 // without fails where the others could not go on without the member of the node
-// called name, which is what doing is about.
+// called name, which is what doing is about, and where etcd, as it is, could not
+// agree to that.
 func (e etcd) without(name, doing string) error {
+	if err := e.quorum(e.members, doing); err != nil {
+		return err
+	}
 	others := slices.DeleteFunc(slices.Clone(e.members), func(m etcdMember) bool { return m.Name == name })
 	return e.quorum(others, doing)
 }

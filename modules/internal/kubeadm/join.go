@@ -23,7 +23,8 @@ var join = resource.Define[KubeadmJoin]("kubeadm_join")
 // another machine is not pushed aside. A kubelet whose configuration was changed
 // gets the cluster's again. What kubeadm is told is of the version that it has on
 // the machine, from 1.22 on. Delete drains the node, takes it out of the cluster
-// and resets the machine.
+// and resets the machine. The node of a machine that is let go (`removed { from =
+// host.x }`) is taken out through the control plane.
 //
 //	resource "kubeadm_join" "worker" {
 //	  on      = role.worker

@@ -120,15 +120,20 @@ func (c KubeadmControlPlane) leave(ctx context.Context, h host.Host, through str
 	return m.remove(ctx, plane, name)
 }
 
-// nodeName is what the machine is called in the cluster: as its configuration
+// nodeName is what a machine is called in the cluster: as its configuration
 // says, or else by its host name, in lower case.
 func (c KubeadmControlPlane) nodeName(ctx context.Context, h host.Host) (string, error) {
 	found, err := host.Read(ctx, h, hostNameNow, c.Config)
 	if err != nil {
 		return "", err
 	}
-	if init, err := initOf(c.Config, found[1]); err == nil {
-		return strings.ToLower(init.name), nil
+	return nodeName(c.Config, found[1], found[0]), nil
+}
+
+// nodeName is what a machine is called of which these files are.
+func nodeName(path string, config, hostName *host.File) string {
+	if init, err := initOf(path, config); err == nil {
+		return strings.ToLower(init.name)
 	}
-	return strings.ToLower(text(found[0])), nil
+	return strings.ToLower(text(hostName))
 }

@@ -19,6 +19,9 @@ func TestVia(t *testing.T) {
 	bare := func(name string) fellow { return fellow{Host: name} }
 	stands := func(name string) fellow { return fellow{Host: name, Object: made(&hash)} }
 	goes := func(name string) fellow { return fellow{Host: name, Object: made(&hash), Leaves: true} }
+	gone := func(name string) fellow {
+		return fellow{Host: name, Object: made(&hash), Leaves: true, Gone: true}
+	}
 	off := func(name string) fellow { return fellow{Host: name, Unseen: "host " + name + " is unreachable"} }
 	for _, tt := range []struct {
 		what    string
@@ -39,6 +42,13 @@ func TestVia(t *testing.T) {
 		{"one is off, and there is a cluster", []fellow{stands("a"), off("b"), bare("c")}, ", b!, join a"},
 		{"one goes, and one that stays is off", []fellow{off("a"), stands("b"), goes("c")}, "a!, , leave b"},
 		{"one goes, and the only one that stays is off", []fellow{off("a"), goes("c")}, "a!, a!"},
+		{"one is let go", []fellow{gone("a"), stands("b"), stands("c")}, "leave b, , "},
+		{"one is let go, and the first is new", []fellow{gone("a"), bare("d"), stands("b")}, "leave b, join b, "},
+		{"one is let go, and one is off", []fellow{gone("a"), off("b"), stands("c")}, "leave c, b!, "},
+		{"one is let go, and all others are off", []fellow{gone("a"), off("b"), off("c")}, "b!, b!, c!"},
+		{"one is let go, and the others go", []fellow{gone("a"), goes("c"), goes("b")}, "leave b, leave b, reset"},
+		{"the only one is let go", []fellow{gone("a"), bare("b")}, ", init"},
+		{"one of another cluster is let go", []fellow{{Host: "a", Object: made(&otherHash), Leaves: true, Gone: true}, stands("b")}, "leave b, "},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			var got []string
@@ -47,7 +57,8 @@ func TestVia(t *testing.T) {
 				of = append(of, Member{Name: f.Host})
 			}
 			for _, f := range tt.fellows {
-				via, err := KubeadmControlPlane{Members: of}.Via(f.Host, tt.fellows)
+				seen := slices.DeleteFunc(slices.Clone(tt.fellows), func(g fellow) bool { return g.Gone && g.Host != f.Host })
+				via, err := KubeadmControlPlane{Members: of}.Via(f.Host, seen)
 				var unseen *resource.UnseenError
 				if errors.As(err, &unseen) {
 					got = append(got, unseen.Host+"!")

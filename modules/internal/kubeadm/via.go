@@ -26,6 +26,8 @@ func (c KubeadmControlPlane) Via(here string, fellows []fellow) (resource.Via, e
 	}
 	self := slices.IndexFunc(fellows, func(f fellow) bool { return f.Host == here })
 	switch {
+	case fellows[self].Gone:
+		return c.goneLeaves(fellows)
 	case fellows[self].Leaves:
 		return c.leaves(fellows, self)
 	case !slices.ContainsFunc(c.Members, func(m Member) bool { return m.Name == here }):
@@ -70,6 +72,26 @@ func (c KubeadmControlPlane) leaves(fellows []fellow, self int) (resource.Via, e
 	return resource.Via{How: viaReset}, unseen(fellows)
 }
 
+// goneLeaves is how a member leaves whose machine is let go: through one that is
+// there already, as this comes before any joins. Where there is none, nothing of
+// the cluster is left that it could leave.
+func (c KubeadmControlPlane) goneLeaves(fellows []fellow) (resource.Via, error) {
+	via := resource.Via{}
+	for _, f := range fellows {
+		if f.Gone || f.Unseen != "" || f.Object == nil {
+			continue
+		}
+		via = resource.Via{How: viaLeave, Host: f.Host}
+		if !f.Leaves {
+			return via, nil
+		}
+	}
+	if via.Host == "" {
+		return via, unseen(fellows)
+	}
+	return via, nil
+}
+
 // reached fails where the cluster is reached at the address of the member that
 // comes or goes: the others need it meanwhile.
 func (c KubeadmControlPlane) reached(here, does string) error {
@@ -97,7 +119,7 @@ func oneCluster(fellows []fellow) error {
 	var first fellow
 	for _, f := range fellows {
 		switch {
-		case f.Object == nil || f.Object.CAHash == nil:
+		case f.Gone || f.Object == nil || f.Object.CAHash == nil:
 		case first.Object == nil:
 			first = f
 		case *first.Object.CAHash != *f.Object.CAHash:
