@@ -313,9 +313,15 @@ func kubeadmJoinPlane(c *Call) host.Output {
 			return fail(1, "failure loading key for CA: couldn't load the private key file "+kubeDir+key)
 		}
 	}
+	votes := slices.ContainsFunc(plane.cluster.etcd, func(m EtcdMember) bool { return m.Address == address && m.Name != "" })
+	if told := len(c.Argv) > 5; votes != told {
+		return fail(1, "error creating local etcd static pod manifest file: etcdserver: can only promote a learner member")
+	}
 	c.m.node = name
 	plane.cluster.join(name, c.m.facts.MachineID)
-	plane.cluster.grow(name, address)
+	if !votes {
+		plane.cluster.grow(name, address)
+	}
 	c.m.cluster = plane.cluster
 	c.m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")

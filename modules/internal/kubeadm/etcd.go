@@ -129,29 +129,30 @@ func (e etcd) removeMember(ctx context.Context, plane host.Host, m etcdMember) e
 
 // makeRoom fails where etcd could not take another member. One that never
 // started and has the machine's address is what a join that was cut off left:
-// it is taken out.
-func (c KubeadmControlPlane) makeRoom(ctx context.Context, plane host.Host, init initConfig) error {
+// it is taken out. votes says that one has come so far that etcd counts on it.
+func (c KubeadmControlPlane) makeRoom(ctx context.Context, plane host.Host, init initConfig) (votes bool, err error) {
 	e, err := c.lookAtEtcd(ctx, plane)
 	if err != nil {
-		return err
+		return false, err
 	}
 	others := e.members[:0:0]
 	for _, m := range e.members {
 		switch here := slices.ContainsFunc(m.PeerURLs, func(url string) bool { return strings.HasPrefix(url, "https://"+hostPort(init.address)) }); {
 		case here && m.Name == "":
 			if err := e.removeMember(ctx, plane, m); err != nil {
-				return err
+				return false, err
 			}
 		case here: // the join came as far as that
+			votes = !m.Learner
 		case m.Name == "":
-			return fmt.Errorf("another machine (%s) is joining etcd, or began to and did not end. Let it end, or take it out with `etcdctl member remove %x`", strings.Join(m.PeerURLs, ", "), m.ID)
+			return false, fmt.Errorf("another machine (%s) is joining etcd, or began to and did not end. Let it end, or take it out with `etcdctl member remove %x`", strings.Join(m.PeerURLs, ", "), m.ID)
 		case m.Name == init.name:
-			return fmt.Errorf("etcd has a member %s at another address (%s). Take it out with `etcdctl member remove %x` if that machine is gone", m.Name, strings.Join(m.PeerURLs, ", "), m.ID)
+			return false, fmt.Errorf("etcd has a member %s at another address (%s). Take it out with `etcdctl member remove %x` if that machine is gone", m.Name, strings.Join(m.PeerURLs, ", "), m.ID)
 		default:
 			others = append(others, m)
 		}
 	}
-	return e.quorum(others, init.name+" joins")
+	return votes, e.quorum(others, init.name+" joins")
 }
 
 // hostPort is the begin of a URL's host and port, as etcd writes the address.

@@ -49,7 +49,8 @@ func (c KubeadmControlPlane) join(ctx context.Context, h host.Host, through stri
 	if text(found[2]) != "" && text(found[2]) != text(shared[0]) {
 		return fmt.Errorf("%s is there, of another cluster than that of host %s: look at what it is, then take it away with `kubeadm reset`", caFile, through)
 	}
-	if err := c.makeRoom(ctx, plane, init); err != nil {
+	votes, err := c.makeRoom(ctx, plane, init)
+	if err != nil {
 		return err
 	}
 	if err := snapshotNow(ctx, plane); err != nil {
@@ -62,8 +63,12 @@ func (c KubeadmControlPlane) join(ctx context.Context, h host.Host, through stri
 	if err != nil {
 		return fmt.Errorf("on host %s: %w", through, err)
 	}
+	args := []string{init.name}
+	if votes {
+		args = append(args, c.Config)
+	}
 	err = withToken(ctx, plane, init.name, func(token string) error {
-		return detached(ctx, h, "join the control plane", script.KubeadmJoinPlane, init.joinConfig(token, c.Endpoint, hash), init.name)
+		return detached(ctx, h, "join the control plane", script.KubeadmJoinPlane, init.joinConfig(token, c.Endpoint, hash), args...)
 	})
 	if err != nil {
 		return err

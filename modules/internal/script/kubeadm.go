@@ -223,9 +223,13 @@ begin $(manifests) /etc/kubernetes/admin.conf /etc/kubernetes/kubelet.conf /etc/
 
 // KubeadmJoinPlane makes the machine a member of the control plane, from the
 // configuration on its standard input. Its argument is the node's name. All that
-// kubeadm does can be done again, but that it does not take a node of this name
-// that is there already. What a loss of power emptied, it makes anew; the keys
-// that members share are on the disk before.
+// kubeadm does can be done again, but two things: it does not take a node of this
+// name that is there already, and it does not make a member of etcd one that
+// votes, which is one already (MemberPromote in kubernetes/kubernetes,
+// cmd/kubeadm/app/util/etcd/etcd.go). Where it is that, the second argument is the
+// file with kubeadm's configuration. What a loss of power emptied, it makes anew;
+// the keys that members share are on the disk before, and so, within a second, is
+// what etcd's member is started by: from when it votes, etcd counts on it.
 const KubeadmJoinPlane = kubeadmFiles + `
 umask 077
 config=$(mktemp -p /run/kplan)
@@ -243,9 +247,20 @@ done
 ! emptied /var/lib/kubelet/pki /etc/kubernetes/kubelet.conf || rm -rf /var/lib/kubelet/pki /etc/kubernetes/kubelet.conf
 there=
 if [ -e /etc/kubernetes/kubelet.conf ] && kubectl --kubeconfig /etc/kubernetes/kubelet.conf get node "$1" >/dev/null 2>&1; then
-	there=--skip-phases=kubelet-start
+	there=,kubelet-start
 fi
-kubeadm join --config "$config" $begun $there </dev/null
+if [ -n "${2-}" ]; then
+	# Which phase it is depends on a feature gate, and which there are on the version.
+	there=$there$(kubeadm join --help | sed -n 's/^etcd-join .*/,etcd-join/p; s,^ */etcd .*,\,control-plane-join/etcd,p' | tr -d '\n')
+	[ -s /etc/kubernetes/manifests/etcd.yaml ] || kubeadm init phase etcd local --config "$2" </dev/null
+fi
+while sleep 0.5; do
+	find /etc/kubernetes/manifests /etc/kubernetes/kubelet.conf /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env \
+		\( -type f -o -type d \) -exec sync {} + 2>/dev/null || :
+done &
+keeper=$!
+trap 'rm -f "$config"; kill "$keeper"' EXIT
+kubeadm join --config "$config" $begun ${there:+"--skip-phases=${there#,}"} </dev/null
 `
 
 // KubeadmJoinedPlane ends the join of a member, whose token is gone. Its argument

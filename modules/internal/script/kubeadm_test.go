@@ -39,6 +39,10 @@ case $* in
 	certs; confs; kubelet
 	mkdir -p "$NODE/etc/kubernetes/manifests"
 	for f in kube-apiserver kube-controller-manager kube-scheduler etcd; do echo pod >"$NODE/etc/kubernetes/manifests/$f.yaml"; done ;;
+"join --help")
+	printf '%s\n' 'kubelet-start          Write settings' 'etcd-join              Join etcd' 'control-plane-join     Join' \
+		'  /etcd                  Add a member' '  /mark-control-plane    Mark a node' ;;
+"init phase etcd local "*) echo pod >"$NODE/etc/kubernetes/manifests/etcd.yaml" ;;
 "join "*)
 	make "$NODE/etc/kubernetes/pki/ca.crt" ca; make "$NODE/etc/kubernetes/kubelet.conf" conf; kubelet
 	echo pem >"$NODE/var/lib/kubelet/pki/kubelet-client-current.pem" ;;
@@ -218,6 +222,35 @@ func TestJoinAfterALossOfPower(t *testing.T) {
 			n.whole(made...)
 			if again := strings.Contains(n.content("calls"), "join "); again != (empty != "") {
 				t.Errorf("joined again: %v", again)
+			}
+		})
+	}
+}
+
+// kubeadm is not asked to make a member of etcd one that votes, which is one already.
+func TestJoinOfAMemberThatVotes(t *testing.T) {
+	const manifest = "etc/kubernetes/manifests/etcd.yaml"
+	for name, c := range map[string]struct{ etcd, skips string }{
+		"cut off":                    {"pod\n", "--skip-phases=kubelet-start,etcd-join,control-plane-join/etcd"},
+		"cut off by a loss of power": {"", "--skip-phases=kubelet-start,etcd-join,control-plane-join/etcd"},
+		"a learner":                  {"pod\n", "--skip-phases=kubelet-start"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			n := newNode(t)
+			n.put("bin/kubectl", "#!/bin/sh\nexit 0\n")
+			n.put("etc/kubernetes/kubelet.conf", "before\n")
+			n.put("etc/kubernetes/pki/ca.crt", "before\n")
+			n.put(manifest, c.etcd)
+			args := []string{"k8s-node2", n.dir + "/etc/kubernetes/kubeadm.yaml"}
+			if name == "a learner" {
+				args = args[:1]
+			}
+			if err := n.run(script.KubeadmJoinPlane, args...); err != nil {
+				t.Fatal(err)
+			}
+			calls := n.content("calls")
+			if !strings.HasSuffix(strings.TrimSpace(calls), " "+c.skips) || n.content(manifest) == "" {
+				t.Errorf("kubeadm is called so, and etcd's manifest is %q:\n%s", n.content(manifest), calls)
 			}
 		})
 	}
