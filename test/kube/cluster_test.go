@@ -82,7 +82,11 @@ func (c *cluster) works() {
 func (c *cluster) ready() {
 	c.t.Helper()
 	c.kubectl("wait --for=condition=Ready nodes --all --timeout=180s")
-	if got, want := c.nodes(), []string{"k8s-node1", "k8s-node2", "k8s-node3"}; !slices.Equal(got, want) {
+	var want []string
+	for _, m := range c.machines {
+		want = append(want, m.Name)
+	}
+	if got := c.nodes(); !slices.Equal(got, want) {
 		c.t.Fatalf("the nodes are %q, want %q", got, want)
 	}
 }

@@ -33,14 +33,14 @@ func (s *spec) make() {
 	s.Want(0, "apply", "--json-into", "apply.json", "cluster.kplan")
 	done := time.Now()
 	all := s.events("apply.json")
-	uncut = all
-	for _, stage := range []struct{ typ, what string }{
-		{"package", "they are nodes: containerd, kubelet, kubeadm"},
+	for _, stage := range []struct{ steps, what string }{
+		{"package.", "they are nodes: containerd, kubelet, kubeadm"},
 		{"kubeadm_control_plane", "kubeadm init, with its images"},
 		{"manifest", "flannel is applied"},
 		{"kubeadm_join", "two nodes have joined"},
 	} {
-		_, end := span(all, stage.typ)
+		uncut[stage.steps] = took(all, stage.steps)
+		_, end := span(all, stage.steps)
 		s.stageAt(end, stage.what)
 	}
 	s.stageAt(done, "the plan is applied")

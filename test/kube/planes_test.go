@@ -35,17 +35,7 @@ func TestPlanes(t *testing.T) {
 	c.lab.Reset(t, c.machines[3])
 	c.balance()
 	s := newSpec(t, c)
-	module := s.text[strings.Index(s.text, "module "):]
-	module = strings.Replace(module, "  workers            = role.worker\n", "  endpoint           = \""+endpoint+"\"\n", 1)
-	connection := s.text[:strings.Index(s.text, "host ")]
-	members := func(extra string, ms ...*lab.Machine) {
-		t.Helper()
-		text := connection
-		for _, m := range ms {
-			text += fmt.Sprintf("host %q {\n  address = %q\n  roles   = [\"control-plane\"]\n}\n\n", m.Name, m.Address)
-		}
-		s.change(text + strings.Replace(module, "  endpoint ", extra+"  endpoint ", 1))
-	}
+	members := s.ofMembers("  etcd_snapshot = {}\n")
 
 	m := c.machines
 	members("", m[:3]...)
@@ -88,8 +78,7 @@ func TestPlanes(t *testing.T) {
 	}
 	members("", m[2], m[3], m[0])
 	s.says(s.Want(8, "plan", "--detailed-exitcode").Stdout, "let it go by the block removed { from = host.k8s-node2 }")
-	connection += "removed {\n  from = host.k8s-node2\n}\n\n"
-	members("", m[2], m[3], m[0])
+	s.Write("removed.kplan.hcl", "removed {\n  from = host.k8s-node2\n}\n")
 	plan = s.Want(0, "plan", "--out", "dead.kplan").Stdout
 	s.says(plan,
 		"# module.cluster.kubeadm_control_plane.main@k8s-node2 will be destroyed\n  # (its machine is let go: nothing is done there)\n  # (via leave k8s-node3)",
@@ -107,12 +96,26 @@ func TestPlanes(t *testing.T) {
 	s.stage("one is taken out")
 	s.areMembers(m[2], m[2], m[3])
 	s.still()
-	s.orphan(m[1])
+	s.orphan(m[2])
 	s.stage("a member of no host is told of")
 	if longest := gaps(); longest > 10*time.Second {
 		t.Errorf("the API did not answer for %s", longest)
 	} else {
 		t.Logf("the longest time without an answer of the API: %s", longest)
+	}
+	s.restoresAlone(m[2], m[3])
+}
+
+// ofMembers returns what makes the spec one of a control plane and no workers, behind the balancer.
+func (s *spec) ofMembers(also string) func(extra string, ms ...*lab.Machine) {
+	connection, module := s.text[:strings.Index(s.text, "host ")], s.text[strings.Index(s.text, "module "):]
+	return func(extra string, ms ...*lab.Machine) {
+		s.t.Helper()
+		text := connection
+		for _, m := range ms {
+			text += fmt.Sprintf("host %q {\n  address = %q\n  roles   = [\"control-plane\"]\n}\n\n", m.Name, m.Address)
+		}
+		s.change(text+module, "  workers            = role.worker\n", also+extra+"  endpoint = \""+endpoint+"\"\n")
 	}
 }
 
@@ -147,7 +150,7 @@ func (s *spec) says(text string, parts ...string) {
 	}
 }
 
-// balance puts haproxy before the API servers of all machines.
+// balance puts haproxy before the API servers of all machines of the lab.
 func (c *cluster) balance() {
 	c.t.Helper()
 	program, err := exec.LookPath("haproxy")
@@ -155,7 +158,7 @@ func (c *cluster) balance() {
 		c.t.Fatal("haproxy is not installed: apt-get install haproxy")
 	}
 	config := haproxy
-	for _, m := range c.machines {
+	for _, m := range c.lab.Machines() {
 		config += fmt.Sprintf("  server %s %s:6443\n", m.Name, m.Address)
 	}
 	file := filepath.Join(c.t.TempDir(), "haproxy.cfg")

@@ -7,6 +7,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -18,8 +19,8 @@ import (
 )
 
 // TestPower cuts the power of a machine while a cluster is made, each time of bare machines, at random instants that are spread
-// over the making: of the control plane's while it is made, of a worker's while it joins, and of the control plane's while workers
-// join. The next apply is to make the cluster whole.
+// over the making: of the control plane's while it is made, of a worker's while it joins, of the control plane's while workers join,
+// and of either's while a second machine joins the control plane. The next apply is to make the cluster whole.
 //
 // A machine of the lab keeps what the host has in its memory, and so all that was written. A real one loses what was not synced,
 // and has files that are empty: some cuts do so with what kubeadm wrote right before, which it does not sync. What else is lost on
@@ -36,32 +37,38 @@ func TestPower(t *testing.T) {
 		}
 	}
 	for _, kind := range []struct {
-		name, typ string
-		victims   []int // one of these machines
-		returns   []string
+		name, steps string
+		victims     []int // one of these machines
+		returns     []string
 	}{
 		{"control plane is made", "kubeadm_control_plane", []int{0}, []string{atOnce, runEnded, runDied}},
 		{"worker joins", "kubeadm_join", []int{1, 2}, []string{atOnce, runEnded, runDied}},
 		// kubeadm waits five minutes for a control plane that is off, and so would a run.
 		{"control plane while workers join", "kubeadm_join", []int{0}, []string{atOnce, runDied}},
+		{"member while a second joins", secondMember, []int{0, 1}, []string{atOnce, runDied}},
 	} {
 		t.Run(kind.name, func(t *testing.T) {
 			c := newCluster(t, 5*time.Minute+time.Duration(cuts)*5*time.Minute)
 			s := newSpec(t, c)
+			cuts := cuts
+			if kind.steps == secondMember { // takes twice as long
+				s.twoMembers()
+				cuts = (cuts + 1) / 2
+			}
 			seed := uint64(time.Now().UnixNano())
 			t.Logf("seed %d", seed)
 			dice := rand.New(rand.NewPCG(seed, 0))
 
-			takes := s.takes(kind.typ)
+			takes := s.takes(kind.steps)
 			turn := dice.IntN(6) // of what changes from cut to cut
 			for i := range cuts {
 				part := (float64(i) + dice.Float64()) / float64(cuts)
 				p := powerCut{
-					typ: kind.typ, after: time.Duration(part * float64(takes)), victim: s.machines[kind.victims[dice.IntN(len(kind.victims))]],
+					steps: kind.steps, after: time.Duration(part * float64(takes)), victim: s.machines[kind.victims[dice.IntN(len(kind.victims))]],
 					back: kind.returns[(turn+i)/2%len(kind.returns)], loses: (turn+i)%2 == 0,
 				}
 				for !s.powerCut(p) { // faster than the one that was measured
-					takes = min(takes, took(s.events("killed.json"), kind.typ))
+					takes = min(takes, took(s.events("killed.json"), kind.steps))
 					p.after = time.Duration(part * float64(takes))
 				}
 			}
@@ -71,7 +78,7 @@ func TestPower(t *testing.T) {
 
 // powerCut is one cut of power.
 type powerCut struct {
-	typ    string        // of the steps that are under way
+	steps  string        // that are under way
 	after  time.Duration // since the first of them began
 	victim *lab.Machine
 	back   string // when the power returns
@@ -92,7 +99,7 @@ func (s *spec) powerCut(p powerCut) (inTime bool) {
 	s.bare()
 	run := s.Start("apply", "--auto-approve", "--json-into", "killed.json")
 	var lost []string
-	first, inTime := s.during(run, p.typ, p.after, func() error {
+	first, inTime := s.during(run, p.steps, p.after, func() error {
 		if p.back == runDied {
 			_ = run.Process.Kill()
 		}
@@ -101,7 +108,11 @@ func (s *spec) powerCut(p powerCut) (inTime bool) {
 		}
 		if p.loses {
 			var err error
-			if lost, err = loseUnsynced(p.victim); err != nil {
+			window := 5 * time.Second
+			if p.steps == secondMember { // whose join syncs all the time
+				window = time.Second
+			}
+			if lost, err = loseUnsynced(p.victim, window); err != nil {
 				return err
 			}
 		}
@@ -123,7 +134,7 @@ func (s *spec) powerCut(p powerCut) (inTime bool) {
 		s.t.Errorf("the apply whose machine lost power ended with %d:\n%s%s", first.Code, first.Stdout, first.Stderr)
 	}
 	s.mended(fmt.Sprintf("power of %s cut %.1f s after the begin of %s, %s, lost %q, exit %d",
-		p.victim.Name, p.after.Seconds(), p.typ, p.back, lost, first.Code))
+		p.victim.Name, p.after.Seconds(), p.steps, p.back, lost, first.Code))
 	return true
 }
 
@@ -139,10 +150,10 @@ var (
 	}
 )
 
-// loseUnsynced empties, on the disk of a machine that is off, what kubeadm has written in the last five seconds, as an ext4 does
-// that has allocated nothing for it yet. What kplan has synced is not lost: all, where it has ended; and what comes first, once
+// loseUnsynced empties, on the disk of a machine that is off, what kubeadm has written in the last seconds, as an ext4 does that
+// has allocated nothing for it yet. What kplan has synced is not lost: all, where it has ended; and what comes first, once
 // the kubelet of a control plane is configured.
-func loseUnsynced(m *lab.Machine) (lost []string, err error) {
+func loseUnsynced(m *lab.Machine, window time.Duration) (lost []string, err error) {
 	there := func(path string) bool { _, err := os.Stat(m.Disk(path)); return err == nil }
 	places := unsynced
 	switch {
@@ -163,7 +174,7 @@ func loseUnsynced(m *lab.Machine) (lost []string, err error) {
 				return err
 			}
 			info, err := d.Info()
-			if err != nil || now.Sub(info.ModTime()) > 5*time.Second {
+			if err != nil || now.Sub(info.ModTime()) > window {
 				return err
 			}
 			lost = append(lost, filepath.Base(path))
@@ -187,8 +198,8 @@ func (s *spec) bare() {
 	}
 }
 
-// during does something so long after an apply has begun with the type, unless it is over before, and waits for both to end.
-func (s *spec) during(run *site.Process, typ string, after time.Duration, do func() error) (ran site.Ran, inTime bool) {
+// during does something so long after an apply has begun with such steps, unless it is over before, and waits for both to end.
+func (s *spec) during(run *site.Process, steps string, after time.Duration, do func() error) (ran site.Ran, inTime bool) {
 	s.t.Helper()
 	over, did := make(chan struct{}), make(chan error)
 	go func() {
@@ -201,7 +212,7 @@ func (s *spec) during(run *site.Process, typ string, after time.Duration, do fun
 				return
 			case <-tick.C:
 			}
-			if begin, _ := span(s.events("killed.json"), typ); !begin.IsZero() && time.Since(begin) >= after {
+			if begin, _ := span(s.events("killed.json"), steps); !begin.IsZero() && time.Since(begin) >= after {
 				inTime = true
 				did <- do()
 				return
@@ -248,7 +259,8 @@ func (s *spec) members() {
 		}
 		got = append(got, f[2])
 	}
-	if fmt.Sprint(got) != fmt.Sprint(want) {
+	slices.Sort(got)
+	if !slices.Equal(got, want) {
 		s.t.Errorf("the members of etcd are %q, those of the control plane %q", got, want)
 	}
 }

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/kplan/kplan/test/lab"
 )
 
 // The backups of a cluster of one machine, in a directory whose name has to be quoted.
@@ -144,4 +146,31 @@ kill -9 $(pidof etcd kube-apiserver); timeout 60 sh -c 'while pidof etcd kube-ap
 	if got := s.ssh(first, "", "ls -d /var/lib/etcd/member.before-* | wc -l"); strings.TrimSpace(got) != "1" {
 		s.t.Errorf("the data of before is kept %s times", got)
 	}
+}
+
+// restoresAlone restores an object of a control plane of two members by the three documented steps: the other is reset, the one
+// restored alone, and the next apply lets the other join again.
+func (s *spec) restoresAlone(one, other *lab.Machine) {
+	s.t.Helper()
+	s.plane = one
+	s.kubectl("create configmap before --from-literal=says=here")
+	s.ssh(one, "", "systemctl start kplan-etcd-snapshot")
+	s.kubectl("delete configmap before")
+	const newest = `"$(ls /var/backups/etcd/etcd-*.db | tail -n 1)"`
+	if _, err := s.try(one, "", "kplan-etcd restore "+newest); err == nil || !strings.Contains(err.Error(), "etcd has other members") {
+		s.t.Errorf("with another member a restore says %v", err)
+	}
+
+	s.ssh(other, "", "kubeadm reset --force")
+	s.ssh(one, "", "kplan-etcd restore --alone "+newest)
+	s.stage("one of two members is restored, alone")
+	plan := s.Want(0, "plan", "--out", "again.kplan").Stdout
+	s.says(plan, "# module.cluster.kubeadm_control_plane.main@"+other.Name+" will be created", "via join "+one.Name)
+	s.Want(0, "apply", "again.kplan")
+	s.areMembers(one, one, other)
+	if got := s.kubectl("get configmap before -o jsonpath={.data.says}"); got != "here" {
+		s.t.Errorf("the object is back as %q", got)
+	}
+	s.still()
+	s.stage("the other has joined again")
 }

@@ -15,7 +15,6 @@ type event struct {
 	Hook     struct {
 		Resource struct {
 			Addr string `json:"addr"`
-			Type string `json:"resource_type"`
 			Host string `json:"host"`
 		} `json:"resource"`
 		Action  string `json:"action"`
@@ -41,10 +40,10 @@ func (s *spec) events(name string) []event {
 	return all
 }
 
-// span is when the first step of a resource type began and when the last one ended.
-func span(all []event, typ string) (begin, end time.Time) {
+// span is when the first of some steps began and when the last one ended: of those whose address has the part.
+func span(all []event, part string) (begin, end time.Time) {
 	for _, e := range all {
-		if e.Hook.Resource.Type != typ {
+		if !strings.Contains(e.Hook.Resource.Addr, part) {
 			continue
 		}
 		switch e.Type {
@@ -69,8 +68,8 @@ func outcomes(all []event) map[string]int {
 	return nil
 }
 
-// took is how long the steps of a resource type took, side by side.
-func took(all []event, typ string) time.Duration {
-	begin, end := span(all, typ)
+// took is how long the steps whose address has the part took, side by side.
+func took(all []event, part string) time.Duration {
+	begin, end := span(all, part)
 	return end.Sub(begin)
 }
