@@ -97,7 +97,8 @@ func (c *cluster) nodes() []string {
 	return strings.Fields(c.kubectl("get nodes -o jsonpath='{.items[*].metadata.name}'"))
 }
 
-// check has a pod of the first node talk to those of all nodes, by a name, by their addresses, and by the ports of the nodes.
+// check has a pod of the first node talk to those of all nodes, by a name, by their addresses, and by the ports of the nodes. The
+// network to a node that is new may take a moment on the others: it is waited for.
 func (c *cluster) check() {
 	c.t.Helper()
 	nodes := c.nodes()
@@ -113,6 +114,12 @@ func (c *cluster) check() {
 	if got := fetch("http://web.default.svc.cluster.local/"); !slices.Contains(nodes, got) {
 		c.t.Errorf("the service says that it is on %q", got)
 	}
+	pods := ""
+	for _, name := range nodes {
+		pods += " " + c.podOn(name, "status.podIP")
+	}
+	c.all(c.machines, "", "for pod in"+pods+"; do for i in $(seq 15); do ! curl -fsS -o /dev/null --max-time 2 http://$pod:8080/ || continue 2; sleep 1; done; "+
+		"echo $pod is not reached; exit 1; done")
 	for _, m := range c.machines {
 		out, err := exec.CommandContext(c.ctx, "curl", "-fsS", "--max-time", "5", "http://"+m.Address+":30080/").CombinedOutput()
 		if err != nil || !slices.Contains(nodes, strings.TrimSpace(string(out))) {
