@@ -44,12 +44,12 @@ test: check ## everything: check, the race detector, the lab, a little fuzzing
 
 .PHONY: crash
 crash: ## kill -9 and loss of power at random instants, in process and in the lab
-	KPLAN_CRASH=full $(GO) test -run 'Crash|Kill|Power' -timeout 90m -count=1 -v -p 1 ./test/...
+	KPLAN_CRASH=full $(GO) test -run 'Crash|Kill|Power' -timeout 150m -count=1 -v -p 1 ./test/...
 
 # The floor is the same cluster by hand. -v shows the seconds of each stage.
 .PHONY: e2e-kubernetes
 e2e-kubernetes: ## a Kubernetes cluster in the lab, by hand and by kplan: seconds of each stage
-	KPLAN_KUBE=1 $(GO) test -v -count=1 -timeout 40m ./test/kube
+	KPLAN_KUBE=1 $(GO) test -v -count=1 -timeout 60m ./test/kube
 
 .PHONY: bench
 bench: ## speed, as ratios and exponents

@@ -26,7 +26,7 @@ import (
 // and has files that are empty: some cuts do so with what kubeadm wrote right before, which it does not sync. What else is lost on
 // a real disk, such as a container image that was being unpacked, is not tried.
 func TestPower(t *testing.T) {
-	cuts := 2 // of each kind
+	cuts := 1 // of each kind
 	if crash.Full {
 		cuts = 12
 	}
