@@ -69,6 +69,7 @@ func (d *derivation) decide(i int) {
 	if !d.route(i, c) {
 		return
 	}
+	c.After = d.likeFellows(i, c)
 	d.nodes[i].change = c
 	if in.Block.Lifecycle.Postconditions > 0 {
 		d.diags = append(d.diags, in.Postconditions(scope{d, d.values, true}, d.seen(i))...)

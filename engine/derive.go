@@ -343,7 +343,7 @@ func (d *derivation) seen(i int) cty.Value {
 		case c.Action == plans.Replace: // but for what is ignored, what it was is no word on what it will be
 			want, before = d.asFound(i, want, before), plans.None
 		}
-		return visible(d.nodes[i].typ, d.ignored(i, want, before), before.Value, c.Action)
+		return inCommon(d.nodes[i].typ, visible(d.nodes[i].typ, d.ignored(i, want, before), before.Value, c.Action), c)
 	}
 	return visible(d.nodes[i].typ, d.unasked(i, d.nodes[i].want), cty.NilVal, plans.Create)
 }

@@ -110,3 +110,37 @@ func (d *derivation) fellows(i int, c *plans.Change) []resource.Fellow[cty.Value
 	}
 	return out
 }
+
+// likeFellows is what is made of a new member, with what it has in common with
+// those that are there.
+func (d *derivation) likeFellows(i int, c *plans.Change) plans.Object {
+	after := c.After
+	if !d.nodes[i].typ.Routed() || c.Action != plans.Create {
+		return after
+	}
+	attrs := after.Value.AsValueMap()
+	for _, f := range d.fellows(i, c) {
+		for _, a := range d.nodes[i].typ.Schema.Attributes {
+			if a.Common && after.Open(a.Name) && f.Object != nil && f.Unseen == "" {
+				attrs[a.Name] = f.Object.GetAttr(a.Name)
+			}
+		}
+	}
+	after.Value = cty.ObjectVal(attrs)
+	return after
+}
+
+// inCommon is what others see of an object that is made, with what is known of it
+// from its fellows.
+func inCommon(t *resource.Type, visible cty.Value, c *plans.Change) cty.Value {
+	if !t.Routed() || c.Action != plans.Create {
+		return visible
+	}
+	attrs := visible.AsValueMap()
+	for _, a := range t.Schema.Attributes {
+		if _, marks := attrs[a.Name].Unmark(); a.Common && !c.After.Open(a.Name) {
+			attrs[a.Name] = c.After.Value.GetAttr(a.Name).WithMarks(marks)
+		}
+	}
+	return cty.ObjectVal(attrs)
+}

@@ -20,7 +20,7 @@ import (
 // ringed is a type whose machines are members of one ring: the first forges it,
 // the others have it from one that has it, and who leaves gives it back.
 type ringed struct {
-	Ring *string `cty:"ring" kplan:"computed,stable"`
+	Ring *string `cty:"ring" kplan:"computed,stable,common"`
 }
 
 const ringFile = "/etc/ring"
@@ -178,6 +178,32 @@ func TestTheOnlyMemberIsReplaced(t *testing.T) {
 		t.Error("the ring is lost")
 	}
 	w.wantVia()
+}
+
+// What a new member has in common with those that are there is known in the plan, and others that use it do not change.
+func TestWhatMembersHaveInCommon(t *testing.T) {
+	w := withRing(t, "a", "b", "c")
+	const uses = `
+resource "file" "rings" {
+  on      = host.a
+  path    = "/etc/rings"
+  content = join(" ", distinct([for r in all.ringed.x : r.ring]))
+}
+`
+	w.spec(ringOn("host.a", "host.b") + uses)
+	w.wantVia("create a forge", "create b join a", "create a")
+	w.apply()
+	w.spec(ringOn("host.a", "host.b", "host.c") + uses)
+	w.wantVia("create c join a")
+	p := w.plan()
+	for _, c := range p.Plan.Changes() {
+		if c.Addr.Host == "c" && c.After.Open("ring") {
+			t.Error("the ring of the one that joins is not known")
+		}
+	}
+	p.Close()
+	w.apply()
+	w.wantSteps()
 }
 
 // What stands on a machine that was not read may be the ring.

@@ -45,6 +45,7 @@ type Attribute struct {
 	For       string    // sensitive: the attribute of which it is the other name, for content that is a secret
 	Passing   bool      // computed, for judging at the moment of reading only: see Recorded
 	Stable    bool      // computed once, when the object is created: an update leaves it
+	Common    bool      // computed, and alike on all hosts of a resource whose objects are members of one thing
 	Asked     bool      // the machine does not tell it: a reading gives back what was asked for
 	Shell     bool      // a list of strings that a block may also write as one string, for /bin/sh
 	Field     string    // name of the struct field: where its documentation stands
@@ -66,8 +67,8 @@ type Schema struct {
 // The tag kplan holds, comma-separated: one of id, required, computed or
 // default=VALUE (VALUE a bool, number or string, last in the tag),
 // sensitive, for=NAME (of a sensitive attribute: another name for what NAME is,
-// and only one of them is set), passing and stable (of a computed attribute),
-// asked, and shell (of a list of strings). With none of the first four the attribute is
+// and only one of them is set), passing, stable and common (of a computed
+// attribute), asked, and shell (of a list of strings). With none of the first four the attribute is
 // optional and its field a pointer, slice or map. An id may have a default too:
 // `kplan:"id,default=/etc/hosts"`.
 func Of(t reflect.Type) *Schema {
@@ -124,6 +125,8 @@ func attribute(t reflect.Type, f reflect.StructField) Attribute {
 			a.Passing = true
 		case word == "stable":
 			a.Stable = true
+		case word == "common":
+			a.Common = true
 		case word == "asked":
 			a.Asked = true
 		case word == "shell":
@@ -150,8 +153,8 @@ func attribute(t reflect.Type, f reflect.StructField) Attribute {
 	if a.Mode == Optional && !nullable {
 		bug("is optional and cannot be null")
 	}
-	if (a.Passing || a.Stable) && a.Mode != Computed {
-		bug("is passing or stable and not computed")
+	if (a.Passing || a.Stable || a.Common) && a.Mode != Computed {
+		bug("is passing, stable or common and not computed")
 	}
 	return a
 }

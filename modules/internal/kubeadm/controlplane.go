@@ -46,13 +46,13 @@ var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
 //	  endpoint = "k8s.example.com:6443"
 //	}
 type KubeadmControlPlane struct {
-	Config   string   `cty:"config" kplan:"required,asked"`   // file with kubeadm's configuration; it says the node's name and localAPIEndpoint.advertiseAddress
-	Version  string   `cty:"version" kplan:"required"`        // of Kubernetes, in full: 1.34.4
-	Members  []Member `cty:"members" kplan:"required,asked"`  // the hosts of the control plane
-	Endpoint string   `cty:"endpoint" kplan:"required,asked"` // ADDRESS:PORT at which the API is reached: of a balancer, where there are several members
-	Intact   bool     `cty:"intact" kplan:"default=true"`     // as kubeadm made it; true writes again what was changed
-	CAHash   *string  `cty:"ca_hash" kplan:"computed,stable"` // of the cluster's authority, as kubeadm join pins it
-	Node     *string  `cty:"node" kplan:"computed,stable"`    // its name in the cluster
+	Config   string   `cty:"config" kplan:"required,asked"`          // file with kubeadm's configuration; it says the node's name and localAPIEndpoint.advertiseAddress
+	Version  string   `cty:"version" kplan:"required"`               // of Kubernetes, in full: 1.34.4
+	Members  []Member `cty:"members" kplan:"required,asked"`         // the hosts of the control plane
+	Endpoint string   `cty:"endpoint" kplan:"required,asked"`        // ADDRESS:PORT at which the API is reached: of a balancer, where there are several members
+	Intact   bool     `cty:"intact" kplan:"default=true"`            // as kubeadm made it; true writes again what was changed
+	CAHash   *string  `cty:"ca_hash" kplan:"computed,stable,common"` // of the cluster's authority, as kubeadm join pins it
+	Node     *string  `cty:"node" kplan:"computed,stable"`           // its name in the cluster
 }
 
 // Member is a host of a control plane.
