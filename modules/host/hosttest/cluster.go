@@ -2,6 +2,7 @@ package hosttest
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"reflect"
 	"slices"
@@ -9,6 +10,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/internal/objects"
 )
 
@@ -26,6 +28,7 @@ type Cluster struct {
 	young    bool            // nodes and DNS get ready once somebody waits for them
 	ill      map[string]bool // what does not work, whoever waits
 	starting bool            // and will answer once it is waited for
+	asleep   map[string]bool // nodes of which it is known that their kubelets do not answer
 }
 
 // ObjectID is which object it is.
@@ -50,7 +53,7 @@ func (m *Machine) Cluster(nodes ...string) *Cluster {
 
 // found is Cluster; m.mu is held.
 func (m *Machine) found(nodes ...string) {
-	c := &Cluster{m: m, objects: map[string]*stored{}, tokens: map[string]string{}, young: true}
+	c := &Cluster{m: m, objects: map[string]*stored{}, tokens: map[string]string{}, asleep: map[string]bool{}, young: true}
 	for _, name := range []string{"default", "kube-system"} {
 		c.set(objects.ID{APIVersion: "v1", Kind: "Namespace", Name: name}, map[string]any{}, nil)
 	}
@@ -68,8 +71,19 @@ func (m *Machine) found(nodes ...string) {
 // nodeID is the object of a node.
 func nodeID(name string) objects.ID { return objects.ID{APIVersion: "v1", Kind: "Node", Name: name} }
 
+// taken is what kubeadm says of a node that is Ready, though its machine has no
+// kubelet; nil where the name is free.
+func (c *Call) taken(plane *Cluster, name string) *host.Output {
+	if plane.objects[nodeID(name).Key()] == nil || plane.asleep[name] || c.Exists(kubeDir+"/kubelet.conf") {
+		return nil
+	}
+	out := fail(1, fmt.Sprintf("a Node with name %q and status \"Ready\" already exists in the cluster", name))
+	return &out
+}
+
 // join puts a node in.
 func (c *Cluster) join(name, machine string) {
+	delete(c.asleep, name)
 	c.set(nodeID(name), map[string]any{
 		"metadata": map[string]any{"labels": map[string]any{"kubernetes.io/hostname": name}},
 		"spec":     map[string]any{"taints": []any{map[string]any{"key": "node.kubernetes.io/not-ready", "effect": "NoSchedule"}}},

@@ -257,6 +257,9 @@ func kubeadmJoin(c *Call) host.Output {
 	if pin == nil || pin[1] != AuthorityHash {
 		return fail(1, "cluster CA found in cluster-info ConfigMap is invalid: none of the public keys are pinned")
 	}
+	if out := c.taken(plane.cluster, c.Argv[4]); out != nil {
+		return *out
+	}
 	plane.cluster.join(c.Argv[4], c.m.facts.MachineID)
 	c.m.certify(false)
 	c.m.put(clusterCA, authority())
@@ -316,6 +319,9 @@ func kubeadmJoinPlane(c *Call) host.Output {
 	votes := slices.ContainsFunc(plane.cluster.etcd, func(m EtcdMember) bool { return m.Address == address && m.Name != "" })
 	if told := len(c.Argv) > 5; votes != told {
 		return fail(1, "error creating local etcd static pod manifest file: etcdserver: can only promote a learner member")
+	}
+	if out := c.taken(plane.cluster, name); out != nil {
+		return *out
 	}
 	c.m.node = name
 	plane.cluster.join(name, c.m.facts.MachineID)

@@ -55,6 +55,11 @@ func kubectl(c *Call) host.Output {
 			cluster.remove(nodeID(name))
 			return host.Output{}
 		}
+	case fits(words, "wait node/* --for=condition=Ready=Unknown --timeout=180s", &name):
+		known = func() host.Output {
+			cluster.asleep[name] = true
+			return cluster.up("v1", "Node", "", name)
+		}
 	case words == "diff --server-side --force-conflicts --field-manager=kplan -f -":
 		known = func() host.Output { return c.each(cluster.diff) }
 	case words == "apply --server-side --field-manager=kplan --force-conflicts -f -":

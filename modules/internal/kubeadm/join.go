@@ -141,7 +141,7 @@ func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin)
 	if !known {
 		return fmt.Errorf("kubeadm on the machine is of version %s, whose configuration kplan does not know", version)
 	}
-	if err := nameFree(ctx, plane, name, machine); err != nil {
+	if err := nameFree(ctx, plane, h, name, machine); err != nil {
 		return err
 	}
 	err = withToken(ctx, plane, name, func(token string) error {

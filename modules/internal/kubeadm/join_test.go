@@ -270,3 +270,31 @@ func TestARuntimeInAFlag(t *testing.T) {
 		}
 	}
 }
+
+// A machine that was reset behind everybody's back joins again: the cluster still takes its node for one that runs.
+func TestAResetMachineJoinsAgain(t *testing.T) {
+	ctx, plane, worker := worlds(t)
+	want := joinWanted()
+	for range 2 {
+		if err := want.Apply(ctx, worker.Host(), nil); err != nil {
+			t.Fatal(err)
+		}
+		worker.RemoveAll("/etc/kubernetes")
+	}
+	if got := strings.Join(plane.Nodes(), " "); got != "plane worker" {
+		t.Errorf("nodes %q", got)
+	}
+
+	ms, act := planes(t, 2, "a", "b")
+	config := ms[1].Content(configFile)
+	ms[1].RemoveAll("/etc/kubernetes")
+	ms[1].RemoveAll("/var/lib/etcd")
+	ms[1].Put(configFile, config)
+	ms[0].SetMembers(ms[0].Members()[0]) // as it is restored alone
+	if err := act("join a", 1); err != nil {
+		t.Fatal(err)
+	}
+	if got := members(ms[0]); got != "a b" {
+		t.Errorf("members %q", got)
+	}
+}

@@ -39,7 +39,7 @@ func (c KubeadmControlPlane) join(ctx context.Context, h host.Host, through stri
 	if err != nil {
 		return err
 	}
-	if err := nameFree(ctx, plane, init.name, text(found[0])); err != nil {
+	if err := nameFree(ctx, plane, h, init.name, text(found[0])); err != nil {
 		return err
 	}
 	shared, err := host.Read(ctx, plane, sharedKeys...)

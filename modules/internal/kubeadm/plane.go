@@ -37,12 +37,24 @@ func machineOf(ctx context.Context, plane host.Host, name string) (string, error
 	return strings.TrimSpace(string(res[1].Output.Stdout)), nil
 }
 
-// nameFree fails where the node called name is another machine.
-func nameFree(ctx context.Context, plane host.Host, name, machine string) error {
+// nameFree fails where the node called name is another machine than that of h. One
+// of a machine that was reset is still Ready for a minute, and kubeadm takes its
+// name again only then: that is waited for.
+func nameFree(ctx context.Context, plane, h host.Host, name, machine string) error {
 	id, err := machineOf(ctx, plane, name)
-	if err == nil && id != "" && id != machine {
-		err = fmt.Errorf("the cluster has a node %s already, and it is another machine (%s). Give this one another name, or take that node out of the cluster first", name, id)
+	switch {
+	case err != nil || id == "":
+		return err
+	case id != machine:
+		return fmt.Errorf("the cluster has a node %s already, and it is another machine (%s). Give this one another name, or take that node out of the cluster first", name, id)
 	}
+	found, err := h.Do(ctx, host.ReadFile{Path: kubeletFile, Limit: 1})
+	if err != nil || found[0].File != nil { // a join that was cut off
+		return err
+	}
+	wait := kubectl("wait", "node/"+name, "--for=condition=Ready=Unknown", "--timeout=180s")
+	wait.Detached = true
+	_, err = plane.Do(ctx, wait)
 	return err
 }
 
