@@ -107,7 +107,10 @@ func (c *collector) placeOf(a *hclsyntax.Attribute) (Place, bool) {
 	}
 	if t.RootName() == "host" {
 		p := Place{Host: step(t, 1)}
-		return p, p.Host != "" && len(t) == 2
+		if p.Host == "" || len(t) != 2 {
+			return bad()
+		}
+		return p, true
 	}
 	var p Place
 	i := 0

@@ -80,7 +80,7 @@ func (d *derivation) decide(i int) {
 func (d *derivation) steady(i int, c *plans.Change) plans.Object {
 	after := c.After
 	for _, a := range d.nodes[i].typ.Schema.Attributes {
-		if a.Stable && after.Open(a.Name) && c.Before.Exists() {
+		if a.Stable && after.Open(a.Name) && c.Before.Exists() && c.Before.Value.Type().HasAttribute(a.Name) {
 			attrs := after.Value.AsValueMap()
 			attrs[a.Name] = c.Before.Value.GetAttr(a.Name)
 			after.Value = cty.ObjectVal(attrs)

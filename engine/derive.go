@@ -349,7 +349,8 @@ func (d *derivation) seen(i int) cty.Value {
 }
 
 // visible is what other instances see of a node: what is wanted, and where
-// nothing is, what was read; unknown where the action may change it.
+// nothing is, what was read; unknown where the action may change it, and where
+// an earlier version did not record it.
 func visible(t *resource.Type, want, before cty.Value, action plans.Action) cty.Value {
 	attrs := make(map[string]cty.Value, len(t.Schema.Attributes))
 	for _, a := range t.Schema.Attributes {
@@ -359,7 +360,7 @@ func visible(t *resource.Type, want, before cty.Value, action plans.Action) cty.
 		switch {
 		case known && !plain.IsNull():
 			attrs[a.Name] = w
-		case before == cty.NilVal || before.IsNull() || !known && action != plans.NoOp && action != plans.Refresh && !(a.Stable && action == plans.Update):
+		case before == cty.NilVal || before.IsNull() || !before.Type().HasAttribute(a.Name) || !known && action != plans.NoOp && action != plans.Refresh && !(a.Stable && action == plans.Update):
 			attrs[a.Name] = cty.UnknownVal(a.Type).WithMarks(marks)
 		default:
 			attrs[a.Name] = before.GetAttr(a.Name).WithMarks(marks)

@@ -2,8 +2,11 @@ package engine_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/kplan/kplan/engine"
 	"github.com/kplan/kplan/modules"
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/resource"
@@ -40,6 +43,15 @@ func TestATypeGetsAnAttribute(t *testing.T) {
 	w.apply()
 	w.types = modules.NewCatalog(append(modules.All(), resource.Define[newer]("thing"))...)
 	w.wantSteps()
+	const uses = "resource \"file\" \"uses\" {\n  on      = hosts\n  path    = \"/etc/uses\"\n  content = thing.x.node\n}\n"
+	for _, text := range []string{text + uses, strings.Replace(text, "\"x\"\n}", "\"other\"\n}", 1) + uses} {
+		w.spec(text)
+		p, _ := w.planWith(func(in *engine.PlanInput) { in.Offline = true })
+		if got := steps(p); !slices.Contains(got, "create file.uses@a") {
+			t.Errorf("without contact: %q", got)
+		}
+		p.Close()
+	}
 	w.spec("")
 	w.wantSteps("forget thing.x@a")
 	w.spec(text)

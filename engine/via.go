@@ -120,6 +120,11 @@ func (d *derivation) likeFellows(i int, c *plans.Change) plans.Object {
 	}
 	attrs := after.Value.AsValueMap()
 	for _, f := range d.fellows(i, c) {
+		a := c.Addr
+		a.Host = f.Host
+		if of := d.nodes[d.index[a]].change; of != nil && of.Action == plans.Replace { // it will be another
+			continue
+		}
 		for _, a := range d.nodes[i].typ.Schema.Attributes {
 			if a.Common && after.Open(a.Name) && f.Object != nil && f.Unseen == "" {
 				attrs[a.Name] = f.Object.GetAttr(a.Name)

@@ -204,6 +204,20 @@ resource "file" "rings" {
 	p.Close()
 	w.apply()
 	w.wantSteps()
+
+	// What is made anew has another one.
+	w = withRing(t, "a", "b")
+	w.spec(ringOn("host.a"))
+	w.apply()
+	w.machines["a"].Put(ringFile, "of iron")
+	w.spec(ringOn("host.a", "host.b"))
+	one, err := addr.ParseTarget("ringed.x@a")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, in := w.planWith(func(in *engine.PlanInput) { in.Replaces = []addr.Target{one} })
+	_, diags := w.run(w.derive(in, p.Plan))
+	w.noErrors(diags)
 }
 
 // What stands on a machine that was not read may be the ring.

@@ -11,6 +11,9 @@ import (
 	"github.com/kplan/kplan/modules/host"
 )
 
+// etcdData is there on a machine whose etcd has started.
+const etcdData = "/var/lib/etcd/member"
+
 // etcd is the members of a cluster's etcd, as one of them sees it.
 type etcd struct {
 	at      string // the node whose etcd was asked
@@ -129,8 +132,10 @@ func (e etcd) removeMember(ctx context.Context, plane host.Host, m etcdMember) e
 
 // makeRoom fails where etcd could not take another member. One that never
 // started and has the machine's address is what a join that was cut off left:
-// it is taken out. votes says that one has come so far that etcd counts on it.
-func (c KubeadmControlPlane) makeRoom(ctx context.Context, plane host.Host, init initConfig) (votes bool, err error) {
+// it is taken out. votes says that one has come so far that etcd counts on it;
+// data tells whether the machine has etcd's, without which a member that started
+// was another machine's.
+func (c KubeadmControlPlane) makeRoom(ctx context.Context, plane host.Host, init initConfig, data bool) (votes bool, err error) {
 	e, err := c.lookAtEtcd(ctx, plane)
 	if err != nil {
 		return false, err
@@ -142,6 +147,9 @@ func (c KubeadmControlPlane) makeRoom(ctx context.Context, plane host.Host, init
 			if err := e.removeMember(ctx, plane, m); err != nil {
 				return false, err
 			}
+		case here && !data:
+			return false, fmt.Errorf("etcd has the member %s at the address of this machine, which has no data of it: it was made anew, or reset. Take the member out on node %s, with `%s`", m.Name, e.at,
+				strings.Join(etcdctl(e.at, "member", "remove", strconv.FormatUint(m.ID, 16)), " "))
 		case here: // the join came as far as that
 			votes = !m.Learner
 		case m.Name == "":

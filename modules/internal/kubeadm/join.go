@@ -88,7 +88,10 @@ func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error
 	}
 	got := &KubeadmJoin{Intact: m.intact(), Cluster: map[string]Cluster{}, CRISocket: j.CRISocket}
 	if told := runtimeEndpoint.FindStringSubmatch(text(m.files[kubeletFlags]) + "\n" + text(m.files[kubeletInstance])); told != nil {
-		got.CRISocket = "unix://" + strings.TrimPrefix(told[1], "unix://") // a path in old ones
+		is := "unix://" + strings.TrimPrefix(told[1], "unix://") // a path in old ones
+		if inRun(is) != inRun(j.CRISocket) {
+			got.CRISocket = is
+		}
 	}
 	for name, c := range j.Cluster {
 		if c.CAHash != nil && *c.CAHash != hash {
@@ -101,6 +104,12 @@ func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error
 		got.Node = &name
 	}
 	return got, nil
+}
+
+// inRun is a socket with /var/run, which kubeadm finds by itself, as the /run that
+// it is (hier(7)).
+func inRun(socket string) string {
+	return strings.Replace(socket, "unix:///var/run/", "unix:///run/", 1)
 }
 
 // Refuses implements resource.Refuser.

@@ -262,6 +262,7 @@ func TestARuntimeInAFlag(t *testing.T) {
 	for flags, want := range map[string]string{
 		`KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///run/crio/crio.sock --pod-infra-container-image=pause"`: "unix:///run/crio/crio.sock",
 		`KUBELET_KUBEADM_ARGS="--v=2 --container-runtime-endpoint=/run/crio/crio.sock"`:                                    "unix:///run/crio/crio.sock",
+		`KUBELET_KUBEADM_ARGS="--container-runtime-endpoint=unix:///var/run/containerd/containerd.sock"`:                   "unix:///run/containerd/containerd.sock",
 		`KUBELET_KUBEADM_ARGS=""`: j.CRISocket,
 	} {
 		worker.Put(kubeletFlags, flags+"\n")
@@ -290,6 +291,9 @@ func TestAResetMachineJoinsAgain(t *testing.T) {
 	ms[1].RemoveAll("/etc/kubernetes")
 	ms[1].RemoveAll("/var/lib/etcd")
 	ms[1].Put(configFile, config)
+	if err := act("join a", 1); err == nil || !strings.Contains(err.Error(), "which has no data of it") || !strings.Contains(err.Error(), "member remove e7cd") {
+		t.Errorf("while etcd counts on it: %v", err)
+	}
 	ms[0].SetMembers(ms[0].Members()[0]) // as it is restored alone
 	if err := act("join a", 1); err != nil {
 		t.Fatal(err)

@@ -31,7 +31,7 @@ func (c KubeadmControlPlane) join(ctx context.Context, h host.Host, through stri
 	if err != nil {
 		return err
 	}
-	found, err := host.Read(ctx, h, machineFile, c.Config, caFile)
+	found, err := host.Read(ctx, h, machineFile, c.Config, caFile, etcdData)
 	if err != nil {
 		return err
 	}
@@ -49,7 +49,7 @@ func (c KubeadmControlPlane) join(ctx context.Context, h host.Host, through stri
 	if text(found[2]) != "" && text(found[2]) != text(shared[0]) {
 		return fmt.Errorf("%s is there, of another cluster than that of host %s: look at what it is, then take it away with `kubeadm reset`", caFile, through)
 	}
-	votes, err := c.makeRoom(ctx, plane, init)
+	votes, err := c.makeRoom(ctx, plane, init, found[3] != nil)
 	if err != nil {
 		return err
 	}

@@ -259,7 +259,7 @@ while sleep 0.5; do
 		\( -type f -o -type d \) -exec sync {} + 2>/dev/null || :
 done &
 keeper=$!
-trap 'rm -f "$config"; kill "$keeper"' EXIT
+trap 'rm -f "$config"; kill "$keeper" 2>/dev/null || :' EXIT
 kubeadm join --config "$config" $begun ${there:+"--skip-phases=${there#,}"} </dev/null
 `
 
