@@ -299,7 +299,13 @@ func (r *run) walk(ctx context.Context) {
 		Parallel: r.engine.Parallelism,
 		Limits:   limits,
 		Stop:     r.going.Done(),
-		Visit:    func(ctx context.Context, i int) bool { return r.visit(ctx, ids[i]) },
+		Visit: func(ctx context.Context, batch []int) []bool {
+			steps := make([]int, len(batch))
+			for n, i := range batch {
+				steps[n] = ids[i]
+			}
+			return r.visit(ctx, steps)
+		},
 		Skip: func(i, cause int) {
 			s := r.steps[ids[i]]
 			if cause == walk.Never {
@@ -326,7 +332,7 @@ func (r *run) tasks() (tasks []walk.Task, ids []int) {
 		return out
 	}
 	for i, s := range r.steps {
-		t := walk.Task{After: after(s.After), Lane: s.Machine()}
+		t := walk.Task{After: after(s.After), Lane: s.Machine(), Batch: r.batch(i)}
 		if typ := r.nodes[r.nodeOf[i]].typ; typ != nil {
 			for _, sem := range typ.Semaphores() {
 				t.Holds = append(t.Holds, s.Machine()+" "+sem)

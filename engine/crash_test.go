@@ -172,6 +172,11 @@ resource "package" "daemon" {
   on   = hosts
   name = "daemon"
 }
+resource "package" "tool" { # in one act with the daemon's
+  for_each = toset(["saw", "%s"])
+  on       = hosts
+  name     = each.key
+}
 resource "file" "conf" {
   on         = hosts
   path       = "/etc/daemon.conf"
@@ -205,7 +210,9 @@ func crashWorld(t *testing.T) (w *world, inits *int) {
 	w = newWorld(t, "a")
 	m := w.machines["a"]
 	m.Put("/proc/sys/net/ipv4/ip_forward", "0\n")
-	m.Archive("daemon", "1.0")
+	for _, name := range []string{"daemon", "saw", "red", "blue"} {
+		m.Archive(name, "1.0")
+	}
 	m.Ship("daemon", map[string]string{
 		"/lib/systemd/system/daemon.service": "[Install]\nWantedBy=multi-user.target\n",
 		"/etc/daemon.conf":                   "colour = none\n",

@@ -331,6 +331,10 @@ func (r *run) debts(i int) map[string]state.Debt {
 // intend makes the intent durable before anything is sent, under the id by
 // which its acts are found.
 func (s *stepRun) intend(ctx context.Context, id host.ActID) error {
+	return s.recording(s.journal.Intent(ctx, s.intent(id)))
+}
+
+func (s *stepRun) intent(id host.ActID) state.Intent {
 	class := "repeatable"
 	if s.step.Once {
 		class = "once"
@@ -339,12 +343,11 @@ func (s *stepRun) intend(ctx context.Context, id host.ActID) error {
 	if s.change.Moved { // the place that it moves to
 		first = s.nodes[s.node].reading().before
 	}
-	err := s.journal.Intent(ctx, state.Intent{
+	return state.Intent{
 		Run: id.Run, Step: id.Step, Addr: s.step.Addr, Host: s.step.Machine(), Class: class,
 		Action: string(s.step.Action), Input: s.input(), First: objectDigest(s.in.Key, first),
 		BootID: s.m.contact.BootID, Epoch: s.now.Epoch,
-	})
-	return s.recording(err)
+	}
 }
 
 // conclude makes the result durable before anything builds on it.

@@ -38,27 +38,50 @@ type stepRun struct {
 	prior  cty.Value    // as read, in clear
 	found  plans.Object // prior as plans see it
 	memory host.Memory  // of the reading directly before the act; empty where there was none
+	began  time.Time
+	stop   func() // ends the heartbeat; nil before the step has begun
+	joint  *joint // what came of the act that it was done in with others; nil where there was none
+	spent  int    // ids of detached acts that are not its own any more
 	end    event.StepEnded
 	// refreshed says that only the refresh is left to do.
 	refreshed bool
 }
 
-// visit does one step and reports whether what waits for it may go on.
-func (r *run) visit(ctx context.Context, i int) bool {
-	s := &stepRun{run: r, i: i, node: r.nodeOf[i], step: r.steps[i]}
-	s.change = *r.nodes[s.node].change
-	s.m = r.fleet.members[s.step.Machine()]
-	began := r.engine.Now()
-	r.events.emit(event.StepStarted{Step: int(s.step.ID), Addr: s.step.Addr, Action: string(s.step.Action), Word: r.word(s.step)})
-	stop := r.beat(s.step, began)
-	err := s.do(ctx)
-	stop()
-	if err != nil {
-		s.failed(ctx, err)
+// visit does steps, mostly one, and reports of each whether what waits for it
+// may go on.
+func (r *run) visit(ctx context.Context, ids []int) (well []bool) {
+	steps := make([]*stepRun, len(ids))
+	for n, i := range ids {
+		s := &stepRun{run: r, i: i, node: r.nodeOf[i], step: r.steps[i]}
+		s.change = *r.nodes[s.node].change
+		s.m = r.fleet.members[s.step.Machine()]
+		steps[n] = s
 	}
-	r.outcome[i] = s.end.Outcome
-	r.ended(s.step, s.end, began)
-	return fulfilled(s.end.Outcome)
+	if len(steps) > 1 {
+		r.together(ctx, steps)
+	}
+	for _, s := range steps {
+		s.begin()
+		err := s.do(ctx)
+		s.stop()
+		if err != nil {
+			s.failed(ctx, err)
+		}
+		r.outcome[s.i] = s.end.Outcome
+		r.ended(s.step, s.end, s.began)
+		well = append(well, fulfilled(s.end.Outcome))
+	}
+	return well
+}
+
+// begin tells that the step runs, once.
+func (s *stepRun) begin() {
+	if s.stop != nil {
+		return
+	}
+	s.began = s.engine.Now()
+	s.events.emit(event.StepStarted{Step: int(s.step.ID), Addr: s.step.Addr, Action: string(s.step.Action), Word: s.word(s.step)})
+	s.stop = s.beat(s.step, s.began)
 }
 
 // word is what a refresh does.
@@ -106,32 +129,52 @@ func (s *stepRun) do(ctx context.Context) error {
 		s.end.Outcome = event.Done
 		return s.conclude(ctx, state.Result{Records: true})
 	}
-	reason := s.withheld[s.node]
-	if reason == "" && s.m.err != nil { // lost since the first step
-		reason = s.m.err.Error()
+	if s.joint != nil {
+		return s.joined(ctx)
 	}
-	if reason != "" {
+	if reason := s.outOfReach(); reason != "" {
 		s.end.Outcome, s.end.Reason = event.Withheld, reason
 		return nil
 	}
+	r, err := s.look(ctx)
+	if err != nil {
+		return err
+	}
+	return s.settled(ctx, r)
+}
+
+// outOfReach says why nothing can be done about the step; "" where something can.
+func (s *stepRun) outOfReach() string {
+	if reason := s.withheld[s.node]; reason != "" || s.m.err == nil {
+		return reason
+	}
+	return s.m.err.Error() // lost since the first step
+}
+
+// look finds what is wanted and what stands on the machine.
+func (s *stepRun) look(ctx context.Context) (reading, error) {
 	if s.inst(s.node) != nil {
 		if err := s.evaluate(); err != nil {
-			return err
+			return reading{}, err
+		}
+	}
+	if s.m.acted.any() && s.step.At == "" {
+		if err := s.readAgain(ctx); err != nil {
+			return reading{}, err
 		}
 	}
 	r := s.nodes[s.node].reading()
-	if s.m.acted.any() && s.step.At == "" {
-		if err := s.readAgain(ctx); err != nil {
-			return err
-		}
-		r = s.nodes[s.node].reading()
-	}
+	s.takeIn(r)
+	return r, nil
+}
+
+// takeIn takes what was read as what the step finds.
+func (s *stepRun) takeIn(r reading) {
 	s.prior, s.found = r.raw, r.before
 	if s.change.Moved && r.old.Exists() {
 		s.found = r.old
 	}
 	s.leaveIgnored()
-	return s.settled(ctx, r)
 }
 
 // leaveIgnored wants what ignore_changes names as it is.
@@ -203,16 +246,8 @@ func (s *stepRun) readAgain(ctx context.Context) error {
 
 // settled does what the table says.
 func (s *stepRun) settled(ctx context.Context, r reading) error {
-	t := s.nodes[s.node].typ
 	intent, id, left := s.remains()
-	sit := situation{
-		action: s.step.Action, strict: s.step.Strict, once: s.step.Once, isAct: t.IsAct,
-		touched: s.m.acted.any(), left: left, over: s.concluded(s.node),
-	}
-	sit.object = s.likeness(r)
-	if t.Restarts && left == cutOff { // what it is about has come to be
-		sit.object = asAfter
-	}
+	sit := s.situation(r, left)
 	if s.refreshOnly() && sit.object == asBefore && !s.due() {
 		s.end.Outcome, s.end.Reason = event.NotNeeded, "nothing that it watches was changed"
 		return s.conclude(ctx, state.Result{})
@@ -225,7 +260,7 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 		}
 		if s.refreshes() {
 			s.end, s.refreshed = event.StepEnded{}, true
-			return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
+			return s.perform(ctx, s.id())
 		}
 		if err := s.satisfied(r.raw); err != nil {
 			return err
@@ -251,7 +286,7 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 				return err
 			}
 			s.end = event.StepEnded{}
-			return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
+			return s.perform(ctx, s.id())
 		}
 		return err
 	case adjust:
@@ -263,7 +298,25 @@ func (s *stepRun) settled(ctx context.Context, r reading) error {
 			return err
 		}
 	}
-	return s.perform(ctx, host.ActID{Run: s.options.Run, Step: int(s.step.ID)})
+	return s.perform(ctx, s.id())
+}
+
+// situation is where the step stands, with what was read and what was left.
+func (s *stepRun) situation(r reading, left remains) situation {
+	t := s.nodes[s.node].typ
+	sit := situation{
+		action: s.step.Action, strict: s.step.Strict, once: s.step.Once, isAct: t.IsAct,
+		touched: s.m.acted.any(), left: left, over: s.concluded(s.node), object: s.likeness(r),
+	}
+	if t.Restarts && left == cutOff { // what it is about has come to be
+		sit.object = asAfter
+	}
+	return sit
+}
+
+// id is that of the step's next act.
+func (s *stepRun) id() host.ActID {
+	return host.ActID{Run: s.options.Run, Step: int(s.step.ID), N: s.spent}
 }
 
 // cannotTell stops a step that must happen only once.

@@ -21,6 +21,15 @@ func (t *Type) Apply(ctx context.Context, h host.Host, want, prior cty.Value) er
 	return t.ops.apply(ctx, h, want, prior)
 }
 
+// CanBatch reports whether several objects are made at once; see Batches.
+func (t *Type) CanBatch() bool { return t.ops.applyAll != nil }
+
+// ApplyAll makes the machine as all of wants say, in one act; priors are as
+// those of Apply.
+func (t *Type) ApplyAll(ctx context.Context, h host.Host, wants, priors []cty.Value) error {
+	return t.ops.applyAll(ctx, h, wants, priors)
+}
+
 // Due reads whether the machine shows that the act want is due. For acts only.
 func (t *Type) Due(ctx context.Context, h host.Host, want cty.Value) (Verdict, error) {
 	return t.ops.due(ctx, h, want)

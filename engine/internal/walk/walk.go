@@ -4,8 +4,10 @@
 package walk
 
 import (
+	"cmp"
 	"container/heap"
 	"context"
+	"slices"
 )
 
 // Task is one node of the graph. Tasks are named by their index.
@@ -18,6 +20,10 @@ type Task struct {
 	Lane string
 	// Holds are semaphores that the task takes.
 	Holds []string
+	// Batch is common to tasks of one lane that are visited at once, as one,
+	// where they are ready at once; they hold the same semaphores. "" for a task
+	// that is visited by itself.
+	Batch string
 }
 
 // Never is the cause of tasks that were left out because the walk was stopped.
@@ -25,16 +31,17 @@ const Never = -1
 
 // Visitor does the work of a walk.
 type Visitor struct {
-	// Visit does task i, in a goroutine of its own, and reports whether it
-	// ended well. ctx is the walk's.
-	Visit func(ctx context.Context, i int) bool
+	// Visit does tasks, mostly one, in a goroutine of its own, and reports of
+	// each whether it ended well. ctx is the walk's.
+	Visit func(ctx context.Context, tasks []int) (well []bool)
 	// Skip is told of a task that is not visited: cause is the task that
 	// failed first on the way to it, or Never. It is called by the goroutine
 	// that called Run.
 	Skip func(i, cause int)
 	// Stop, once closed, lets nothing new start. What runs, ends.
 	Stop <-chan struct{}
-	// Parallel bounds the tasks that run at once; at least 1.
+	// Parallel bounds the tasks that run at once, those of a batch as one; at
+	// least 1.
 	Parallel int
 	// Limits say how many tasks a semaphore admits at once; 1 where it is not
 	// named.
@@ -56,6 +63,7 @@ func Run(ctx context.Context, tasks []Task, v Visitor) {
 		cause:   make([]int, len(tasks)),
 		taken:   map[string]int{},
 		waiting: map[string][]int{},
+		batches: map[batchKey][]int{},
 		ended:   make(chan end),
 	}
 	w.prepare()
@@ -63,21 +71,24 @@ func Run(ctx context.Context, tasks []Task, v Visitor) {
 }
 
 type end struct {
-	task int
-	well bool
+	tasks []int
+	well  []bool
 }
+
+type batchKey struct{ lane, batch string }
 
 type walker struct {
 	tasks   []Task
 	v       Visitor
-	pending []int   // what each task still waits for
+	pending []int   // what each task still waits for; -1 once it was begun or skipped
 	next    [][]int // who waits for each task
 	length  []int   // tasks on the longest path from each to an end
 	cause   []int   // first failed task before each; Never where there is none
 
-	ready   []int            // heap
-	taken   map[string]int   // lanes and semaphores in use: by how many
-	waiting map[string][]int // ready tasks set aside until one is free
+	ready   []int              // heap; may hold tasks that were begun in a batch
+	batches map[batchKey][]int // ready tasks, by batch
+	taken   map[string]int     // lanes and semaphores in use: by how many
+	waiting map[string][]int   // ready tasks set aside until one is free
 	running int
 	ended   chan end
 	stopped bool
@@ -103,8 +114,17 @@ func (w *walker) prepare() {
 	}
 	for i := range w.tasks {
 		if w.pending[i] == 0 {
-			heap.Push(w, i)
+			w.admit(i)
 		}
+	}
+}
+
+// admit makes task i one of those that are ready.
+func (w *walker) admit(i int) {
+	heap.Push(w, i)
+	if t := w.tasks[i]; t.Batch != "" {
+		k := batchKey{t.Lane, t.Batch}
+		w.batches[k] = append(w.batches[k], i)
 	}
 }
 
@@ -116,23 +136,26 @@ func (w *walker) run(ctx context.Context) {
 		}
 		select {
 		case e := <-w.ended:
-			w.running--
-			w.release(e.task)
-			w.finish(e.task, e.well, e.task)
+			w.conclude(e)
 		case <-w.v.Stop:
 			w.stop()
 		case <-ctx.Done():
 			w.stop()
-			e := <-w.ended // visits see the same context and end
-			w.running--
-			w.release(e.task)
-			w.finish(e.task, e.well, e.task)
+			w.conclude(<-w.ended) // visits see the same context and end
 		}
 	}
 	for i := range w.tasks {
 		if w.pending[i] >= 0 && w.tasks[i].Lane != "" {
 			w.v.Skip(i, Never)
 		}
+	}
+}
+
+func (w *walker) conclude(e end) {
+	w.running--
+	w.release(e.tasks[0])
+	for n, i := range e.tasks {
+		w.finish(i, e.well[n], i)
 	}
 }
 
@@ -159,6 +182,9 @@ func (w *walker) start(ctx context.Context) {
 			return
 		}
 		heap.Pop(w)
+		if w.pending[i] < 0 {
+			continue
+		}
 		if busy, ok := w.busy(i); ok {
 			w.waiting[busy] = append(w.waiting[busy], i)
 			continue
@@ -167,10 +193,25 @@ func (w *walker) start(ctx context.Context) {
 		for _, s := range w.tasks[i].Holds {
 			w.taken[s]++
 		}
-		w.pending[i] = -1
+		batch := w.batch(i)
+		for _, j := range batch {
+			w.pending[j] = -1
+		}
 		w.running++
-		go func() { w.ended <- end{i, w.v.Visit(ctx, i)} }()
+		go func() { w.ended <- end{batch, w.v.Visit(ctx, batch)} }()
 	}
+}
+
+// batch is task i and the others of its batch that are ready.
+func (w *walker) batch(i int) []int {
+	if w.tasks[i].Batch == "" {
+		return []int{i}
+	}
+	k := batchKey{w.tasks[i].Lane, w.tasks[i].Batch}
+	batch := w.batches[k]
+	delete(w.batches, k)
+	slices.SortFunc(batch, w.compare)
+	return batch
 }
 
 func laneKey(t Task) string { return "\x00lane " + t.Lane }
@@ -213,7 +254,7 @@ func (w *walker) finish(i int, well bool, cause int) {
 			continue
 		}
 		if w.cause[n] == Never {
-			heap.Push(w, n)
+			w.admit(n)
 			continue
 		}
 		if w.tasks[n].Lane != "" {
@@ -227,12 +268,11 @@ func (w *walker) finish(i int, well bool, cause int) {
 
 func (w *walker) Len() int { return len(w.ready) }
 
-func (w *walker) Less(a, b int) bool {
-	i, j := w.ready[a], w.ready[b]
-	if w.length[i] != w.length[j] {
-		return w.length[i] > w.length[j]
-	}
-	return i < j
+func (w *walker) Less(a, b int) bool { return w.compare(w.ready[a], w.ready[b]) < 0 }
+
+// compare orders tasks i and j: the longer remaining path first.
+func (w *walker) compare(i, j int) int {
+	return cmp.Or(cmp.Compare(w.length[j], w.length[i]), cmp.Compare(i, j))
 }
 
 func (w *walker) Swap(a, b int) { w.ready[a], w.ready[b] = w.ready[b], w.ready[a] }

@@ -27,10 +27,13 @@ func logged(t *testing.T, tasks []Task, v Visitor, fails ...int) []string {
 			defer mu.Unlock()
 			log = append(log, fmt.Sprintf("%d: ", time.Since(start)/time.Second)+fmt.Sprintf(format, args...))
 		}
-		v.Visit = func(_ context.Context, i int) bool {
-			say("start %d", i)
+		v.Visit = func(_ context.Context, batch []int) (well []bool) {
+			say("start %s", strings.Trim(fmt.Sprint(batch), "[]"))
 			time.Sleep(time.Second)
-			return !slices.Contains(fails, i)
+			for _, i := range batch {
+				well = append(well, !slices.Contains(fails, i))
+			}
+			return well
 		}
 		v.Skip = func(i, cause int) { say("skip %d for %d", i, cause) }
 		if v.Parallel == 0 {
@@ -111,6 +114,27 @@ func TestRun(t *testing.T) {
 			[]int{0},
 			[]string{"0: start 0", "0: start 1", "1: start 2", "2: skip 3 for 0", "2: end"},
 		},
+		{
+			"a batch is what is ready of it on a lane, the longest path first",
+			[]Task{{Lane: "a", Batch: "p"}, {Lane: "a", Batch: "p"}, {Lane: "b", Batch: "p"}, {Lane: "a", After: []int{1}}, {Lane: "a", Batch: "p", After: []int{3}}},
+			Visitor{},
+			nil,
+			[]string{"0: start 1 0", "0: start 2", "1: start 3", "2: start 4", "3: end"},
+		},
+		{
+			"a batch counts as one, of the tasks at once and of a semaphore",
+			[]Task{{Lane: "a", Holds: []string{"s"}}, {Lane: "b", Batch: "p", Holds: []string{"s"}}, {Lane: "b", Batch: "p", Holds: []string{"s"}}, {Lane: "c", Batch: "q"}},
+			Visitor{Parallel: 2},
+			nil,
+			[]string{"0: start 0", "0: start 3", "1: start 1 2", "2: end"},
+		},
+		{
+			"of a batch one may fail",
+			[]Task{{Lane: "a", Batch: "p"}, {Lane: "a", Batch: "p"}, {Lane: "a", After: []int{0}}, {Lane: "a", After: []int{1}}},
+			Visitor{},
+			[]int{0},
+			[]string{"0: start 0 1", "1: skip 2 for 0", "1: start 3", "2: end"},
+		},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -132,12 +156,12 @@ func TestStopLetsRunningEnd(t *testing.T) {
 		}()
 		Run(t.Context(), []Task{{Lane: "a"}, {Lane: "a", After: []int{0}}, {Lane: "b"}, {After: []int{2}}}, Visitor{
 			Parallel: 2, Stop: stop,
-			Visit: func(_ context.Context, i int) bool {
+			Visit: func(_ context.Context, batch []int) []bool {
 				time.Sleep(time.Second)
 				mu.Lock()
 				defer mu.Unlock()
-				ended = append(ended, i)
-				return true
+				ended = append(ended, batch...)
+				return []bool{true}
 			},
 			Skip: func(i, cause int) {
 				if cause != Never {
@@ -160,7 +184,7 @@ func TestCancelReachesVisits(t *testing.T) {
 		var skipped int
 		Run(ctx, []Task{{Lane: "a"}, {Lane: "a"}, {Lane: "b"}}, Visitor{
 			Parallel: 1,
-			Visit:    func(ctx context.Context, _ int) bool { <-ctx.Done(); return false },
+			Visit:    func(ctx context.Context, _ []int) []bool { <-ctx.Done(); return []bool{false} },
 			Skip:     func(int, int) { skipped++ },
 		})
 		if skipped != 2 {
@@ -179,8 +203,13 @@ func TestRandomGraphs(t *testing.T) {
 		for i := range tasks {
 			if rnd.IntN(5) > 0 {
 				tasks[i].Lane = fmt.Sprint("lane", rnd.IntN(4))
-				if rnd.IntN(3) == 0 {
+				switch rnd.IntN(6) {
+				case 0, 1:
 					tasks[i].Holds = []string{fmt.Sprint("sem", rnd.IntN(2))}
+				case 2:
+					tasks[i].Batch = fmt.Sprint("batch", rnd.IntN(2))
+				case 3: // of a batch all hold the same
+					tasks[i].Batch, tasks[i].Holds = "held", []string{"sem0"}
 				}
 			}
 			for j := range i {
@@ -191,7 +220,7 @@ func TestRandomGraphs(t *testing.T) {
 		}
 		synctest.Test(t, func(t *testing.T) {
 			var mu sync.Mutex
-			done, well, held := make([]bool, n), make([]bool, n), map[string]bool{}
+			done, ended, held := make([]bool, n), make([]bool, n), map[string]bool{}
 			take := func(i int, on bool) {
 				for _, k := range append([]string{tasks[i].Lane}, tasks[i].Holds...) {
 					if held[k] == on {
@@ -202,27 +231,37 @@ func TestRandomGraphs(t *testing.T) {
 			}
 			Run(t.Context(), tasks, Visitor{
 				Parallel: 1 + rnd.IntN(4),
-				Visit: func(_ context.Context, i int) bool {
+				Visit: func(_ context.Context, batch []int) (well []bool) {
 					mu.Lock()
-					take(i, true)
-					for _, a := range tasks[i].After {
-						if tasks[a].Lane != "" && !well[a] {
-							t.Errorf("seed %d: task %d began before %d ended well", seed, i, a)
+					take(batch[0], true)
+					for _, i := range batch {
+						if i != batch[0] && (tasks[i].Batch == "" || tasks[i].Batch != tasks[batch[0]].Batch || tasks[i].Lane != tasks[batch[0]].Lane) {
+							t.Errorf("seed %d: tasks %d and %d are one batch", seed, batch[0], i)
 						}
+						for _, a := range tasks[i].After {
+							if tasks[a].Lane != "" && !ended[a] {
+								t.Errorf("seed %d: task %d began before %d ended well", seed, i, a)
+							}
+						}
+						well = append(well, (seed+uint64(i))%9 != 0)
 					}
-					ok := (seed+uint64(i))%9 != 0
 					mu.Unlock()
-					time.Sleep(time.Duration(1+i%3) * time.Second)
+					time.Sleep(time.Duration(1+batch[0]%3) * time.Second)
 					mu.Lock()
 					defer mu.Unlock()
-					take(i, false)
-					done[i], well[i] = true, ok
-					return ok
+					take(batch[0], false)
+					for n, i := range batch {
+						if done[i] {
+							t.Errorf("seed %d: task %d was visited twice", seed, i)
+						}
+						done[i], ended[i] = true, well[n]
+					}
+					return well
 				},
 				Skip: func(i, cause int) {
 					mu.Lock()
 					defer mu.Unlock()
-					if done[i] || cause == Never || well[cause] {
+					if done[i] || cause == Never || ended[cause] {
 						t.Errorf("seed %d: task %d skipped for %d", seed, i, cause)
 					}
 					done[i] = true
@@ -251,7 +290,7 @@ func BenchmarkRun(b *testing.B) {
 	}
 	b.ReportAllocs()
 	for b.Loop() {
-		Run(b.Context(), tasks, Visitor{Parallel: 64, Visit: func(context.Context, int) bool { return true }, Skip: func(int, int) {}})
+		Run(b.Context(), tasks, Visitor{Parallel: 64, Visit: func(context.Context, []int) []bool { return []bool{true} }, Skip: func(int, int) {}})
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/float64(len(tasks)), "ns/task")
 }

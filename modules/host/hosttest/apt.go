@@ -8,7 +8,7 @@ import (
 	"github.com/kplan/kplan/modules/host"
 )
 
-// aptGet knows update, and install of one package at a version.
+// aptGet knows update, and install of packages at versions.
 func aptGet(c *Call) host.Output {
 	args := slices.Clone(c.Argv[1:])
 	for i := slices.Index(args, "-o"); i >= 0; i = slices.Index(args, "-o") {
@@ -33,31 +33,45 @@ func aptGet(c *Call) host.Output {
 			o.listed = true
 		}
 		return host.Output{}
-	case args[0] != "install" || len(args) != 2:
+	case args[0] != "install" || len(args) == 1:
 		return c.Unknown()
 	case !slices.Contains(opts, "-y"):
 		return fail(1, "Abort.")
 	}
-	name, version, exact := strings.Cut(args[1], "=")
+	for _, spec := range args[1:] { // nothing is unpacked where one of them is in the way
+		if _, out := c.candidate(spec, slices.Contains(opts, "--allow-downgrades")); out.Code != 0 {
+			return out
+		}
+	}
+	for _, spec := range args[1:] {
+		name, _, _ := strings.Cut(spec, "=")
+		version, _ := c.candidate(spec, true)
+		c.unpack(name, version, c.m.archive[name])
+	}
+	return host.Output{}
+}
+
+// candidate is the version that apt would install for spec, or why it would not.
+func (c *Call) candidate(spec string, downgrades bool) (version string, out host.Output) {
+	name, version, exact := strings.Cut(spec, "=")
 	o := c.m.archive[name]
 	if o == nil || !o.listed {
-		return fail(100, "E: Unable to locate package "+name)
+		return "", fail(100, "E: Unable to locate package "+name)
 	}
 	if !exact {
 		version = o.versions[len(o.versions)-1]
 	}
 	if !slices.Contains(o.versions, version) {
-		return fail(100, "E: Version '"+version+"' for '"+name+"' was not found")
+		return "", fail(100, "E: Version '"+version+"' for '"+name+"' was not found")
 	}
 	old := c.m.packages[name]
 	switch {
 	case old != nil && old.Held && old.Version != version:
-		return fail(100, "E: Held packages were changed and -y was used without --allow-change-held-packages.")
-	case old != nil && slices.Index(o.versions, version) < slices.Index(o.versions, old.Version) && !slices.Contains(opts, "--allow-downgrades"):
-		return fail(100, "E: Packages were downgraded and -y was used without --allow-downgrades.")
+		return "", fail(100, "E: Held packages were changed and -y was used without --allow-change-held-packages.")
+	case old != nil && slices.Index(o.versions, version) < slices.Index(o.versions, old.Version) && !downgrades:
+		return "", fail(100, "E: Packages were downgraded and -y was used without --allow-downgrades.")
 	}
-	c.unpack(name, version, o)
-	return host.Output{}
+	return version, host.Output{}
 }
 
 func (c *Call) unpack(name, version string, o *offer) {
@@ -77,30 +91,41 @@ func (c *Call) unpack(name, version string, o *offer) {
 
 // apt is script.Apt, without its waiting.
 func apt(c *Call) host.Output {
-	if len(c.Argv) != 8 {
+	if len(c.Argv)%4 != 0 {
 		return c.Unknown()
 	}
-	action, name, version, hold := c.Argv[4], c.Argv[5], c.Argv[6], c.Argv[7]
 	if out := c.Run("dpkg", "--force-confdef", "--force-confold", "--configure", "-a"); out.Code != 0 {
 		return out
 	}
-	p := c.m.packages[name]
-	if p != nil && p.Held {
-		p.Held = false
+	bring := []string{"apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=600", "install", "--no-remove"}
+	var specs, held []string
+	for args := range slices.Chunk(c.Argv[4:], 4) {
+		action, name, version, hold := args[0], args[1], args[2], args[3]
+		p := c.m.packages[name]
+		if p != nil {
+			p.Held = false
+		}
+		switch {
+		case action == "remove" && p != nil:
+			if out := c.Run("dpkg", "--remove", name); out.Code != 0 {
+				return out
+			}
+			continue
+		case action == "remove":
+			continue
+		case action != "install":
+			return c.Unknown()
+		case version != "":
+			specs, bring = append(specs, name+"="+version), append(bring, "--allow-downgrades")
+		case p == nil:
+			specs = append(specs, name)
+		}
+		if hold == "hold" {
+			held = append(held, name)
+		}
 	}
-	spec, opts := name, []string{"-y", "-q", "-o", "DPkg::Lock::Timeout=600"}
-	if version != "" {
-		spec, opts = name+"="+version, append(opts, "--allow-downgrades")
-	}
-	switch {
-	case action == "remove" && p != nil:
-		return c.Run("dpkg", "--remove", name)
-	case action == "remove":
-		return host.Output{}
-	case action != "install":
-		return c.Unknown()
-	case version != "" || p == nil:
-		bring := slices.Concat([]string{"apt-get"}, opts, []string{"install", "--no-remove", spec})
+	if len(specs) > 0 {
+		bring = append(bring, specs...)
 		out := c.Run(bring...)
 		if out.Code != 0 {
 			if out = c.Run("apt-get", "-y", "update"); out.Code == 0 {
@@ -111,7 +136,7 @@ func apt(c *Call) host.Output {
 			return out
 		}
 	}
-	if hold == "hold" {
+	for _, name := range held {
 		c.m.packages[name].Held = true
 	}
 	return host.Output{}

@@ -53,13 +53,17 @@ func parseStatus(text string) *dpkgStatus {
 	return nil
 }
 
-// apt runs script.Apt.
-func apt(ctx context.Context, h host.Host, action, name, version string, hold bool) error {
-	_, err := h.Do(ctx, host.Run{
-		Argv:     []string{"/bin/sh", "-c", script.Apt, "kplan", action, name, version, either(hold, "hold", "unhold")},
-		Detached: true,
-	})
-	return ofApt(err, "cannot "+action+" "+name)
+// apt runs script.Apt: it brings packages to their states, in one transaction.
+func apt(ctx context.Context, h host.Host, packages ...Package) error {
+	argv := []string{"/bin/sh", "-c", script.Apt, "kplan"}
+	var what []string
+	for _, p := range packages {
+		action := either(p.State == absent, "remove", "install")
+		argv = append(argv, action, p.Name, or("", p.Version), either(is(p.Hold), "hold", "unhold"))
+		what = append(what, action+" "+p.Name)
+	}
+	_, err := h.Do(ctx, host.Run{Argv: argv, Detached: true})
+	return ofApt(err, "cannot "+strings.Join(what, ", "))
 }
 
 // fetchLists runs script.AptLists for a source that will be called name and is

@@ -10,7 +10,7 @@ import (
 	"github.com/kplan/kplan/modules/resource"
 )
 
-var packageType = resource.Define[Package]("package")
+var packageType = resource.Define[Package]("package", resource.Batches(applyPackages))
 
 // Package is a package of the distribution: whether it is installed, in which
 // version, and whether upgrades leave it alone.
@@ -19,8 +19,9 @@ var packageType = resource.Define[Package]("package")
 // what is installed stays. Where the package or its version is not found, the
 // package lists are brought up to date first. Questions are not asked, changed
 // configuration files are kept, other packages are not removed for it, and a
-// package manager that is at work is waited for. It may start the services that
-// it brings. Delete removes the package and keeps its configuration files.
+// package manager that is at work is waited for. Packages of a machine that wait
+// for nothing more are installed together, in one transaction. It may start the
+// services that it brings. Delete removes the package and keeps its configuration files.
 // Only apt is known so far.
 //
 //	resource "package" "kubelet" {
@@ -99,19 +100,29 @@ func (p Package) Read(ctx context.Context, h host.Host) (*Package, error) {
 
 // Apply makes one call.
 func (p Package) Apply(ctx context.Context, h host.Host, prior *Package) error {
-	hold := p.Hold
-	if hold == nil && prior != nil {
-		hold = prior.Hold
+	return apt(ctx, h, p.held(prior))
+}
+
+// held is the package with the hold that it stays with.
+func (p Package) held(prior *Package) Package {
+	if p.Hold == nil && prior != nil {
+		p.Hold = prior.Hold
 	}
-	if p.State == absent {
-		return apt(ctx, h, "remove", p.Name, "", false)
+	return p
+}
+
+// applyPackages makes one call.
+func applyPackages(ctx context.Context, h host.Host, changes []resource.Change[Package]) error {
+	packages := make([]Package, len(changes))
+	for i, c := range changes {
+		packages[i] = c.Want.held(c.Prior)
 	}
-	return apt(ctx, h, "install", p.Name, or("", p.Version), is(hold))
+	return apt(ctx, h, packages...)
 }
 
 // Delete implements resource.Deleter.
 func (p Package) Delete(ctx context.Context, h host.Host) error {
-	return apt(ctx, h, "remove", p.Name, "", false)
+	return apt(ctx, h, Package{Name: p.Name, State: absent})
 }
 
 // Keeps implements resource.Keeper.

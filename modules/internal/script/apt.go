@@ -22,56 +22,63 @@ locked() {
 }
 `
 
-// Apt brings one package to one state: its arguments are "install" or "remove",
-// the name, the version or "", and "hold" or "unhold".
+// Apt brings packages to their states, in one transaction: its arguments are,
+// for each, "install" or "remove", the name, the version or "", and "hold" or
+// "unhold". Neither name nor version has what a shell takes for anything else.
 //
 // DPkg::Lock::Timeout (apt.conf(5), apt 1.9.11) waits for the locks of dpkg as
 // locked does for the others. A dpkg that was interrupted is let finish first.
 // What is not found, or no longer at its address, is looked for again in fresh
 // lists: apt fetches all before dpkg begins (apt.conf(5), DPkg::Pre-Invoke), so a
 // try in which dpkg did not begin has changed nothing. What is installed stays
-// where no version is asked for. Another package is never removed for this one.
+// where no version is asked for. Another package is never removed for these.
 const Apt = aptLocked + `
-action=$1 name=$2 version=$3 hold=$4
-
 get() {
 	locked apt-get -y -q -o DPkg::Lock::Timeout=600 -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" </dev/null
 }
 
-# mark STATE: what apt-mark(8) does, in a tenth of the time.
-mark() { printf '%s %s\n' "$name" "$1" | dpkg --set-selections; }
+# mark STATE NAME...: what apt-mark(8) does, in a tenth of the time.
+mark() {
+	state=$1
+	shift
+	for name; do printf '%s %s\n' "$name" "$state"; done | dpkg --set-selections
+}
 
 set -e
 locked dpkg --force-confdef --force-confold --configure -a </dev/null
-status=$(dpkg-query -W -f '${db:Status-Abbrev}' -- "$name" 2>/dev/null) || status=
-case $status in
-h*) locked mark install ;;
-esac
-if [ "$action" = remove ]; then
-	[ -z "$status" ] || locked dpkg --remove "$name" </dev/null
-	exit 0
-fi
-spec=$name downgrade=
-if [ -n "$version" ]; then
-	spec=$name=$version downgrade=--allow-downgrades
-fi
-case $version$status in
-'ii '*|'hi '*) ;;
-*)
+released='' removed='' specs='' downgrade='' held=''
+while [ $# -gt 0 ]; do
+	action=$1 name=$2 version=$3 hold=$4
+	shift 4
+	status=$(dpkg-query -W -f '${db:Status-Abbrev}' -- "$name" 2>/dev/null) || status=
+	case $status in
+	h*) released="$released $name" ;;
+	esac
+	if [ "$action" = remove ]; then
+		[ -z "$status" ] || removed="$removed $name"
+		continue
+	fi
+	[ "$hold" != hold ] || held="$held $name"
+	[ -z "$version" ] || downgrade=--allow-downgrades
+	case $version$status in
+	'ii '*|'hi '*) ;;
+	*) specs="$specs $name${version:+=$version}" ;;
+	esac
+done
+[ -z "$released" ] || locked mark install $released
+[ -z "$removed" ] || locked dpkg --remove $removed </dev/null
+if [ -n "$specs" ]; then
 	tmp=$(mktemp -d)
 	trap 'rm -rf "$tmp"' EXIT
-	bring() { get install --no-remove $downgrade -o DPkg::Pre-Invoke::=": >$tmp/begun" "$spec"; }
+	bring() { get install --no-remove $downgrade -o DPkg::Pre-Invoke::=": >$tmp/begun" $specs; }
 	bring || {
 		code=$?
 		[ ! -e "$tmp/begun" ] || exit $code
 		get update
 		bring
 	}
-	;;
-esac
-if [ "$hold" = hold ]; then
-	locked mark hold
 fi
+[ -z "$held" ] || locked mark hold $held
 `
 
 // AptLists fetches the package lists of the one source that it reads in deb822

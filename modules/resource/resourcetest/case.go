@@ -43,6 +43,9 @@ type Case struct {
 	// Changes are tried one after the other; each is laid over what is wanted
 	// so far.
 	Changes []Values
+	// Together are objects that are made in one act, round after round, by a type
+	// that batches.
+	Together [][]Values
 	// Calls is the longest chain of dependent calls of a Read; 0 means 1.
 	Calls int
 	// Guarded is, of an act, whether its guards find it unneeded once it is
@@ -55,6 +58,7 @@ type Case struct {
 func Archive() map[string][]string {
 	return map[string][]string{
 		"lab-hello": {"1.0-1", "2.0-1"},
+		"lab-conf":  {"1.0-1"},
 	}
 }
 

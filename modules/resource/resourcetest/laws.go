@@ -26,12 +26,12 @@ const maxBreaks = 60
 // and for more only if it is a Breaker.
 func Laws(t *testing.T, typ *resource.Type, machine func(t *testing.T) Machine, cases []Case) {
 	t.Helper()
-	tried := false
+	tried, together := false, false
 	for _, c := range cases {
 		if c.Type != typ.Name {
 			continue
 		}
-		tried = true
+		tried, together = true, together || len(c.Together) > 0
 		t.Run(c.Name, func(t *testing.T) {
 			l := &law{T: t, typ: typ, c: c, machine: machine}
 			m := l.bare()
@@ -39,6 +39,7 @@ func Laws(t *testing.T, typ *resource.Type, machine func(t *testing.T) Machine, 
 				l.act(m)
 			} else {
 				l.life(m)
+				l.together(m)
 			}
 			if _, ok := m.(Breaker); ok {
 				l.broken(false)
@@ -49,6 +50,9 @@ func Laws(t *testing.T, typ *resource.Type, machine func(t *testing.T) Machine, 
 	}
 	if !tried {
 		t.Errorf("no case tries the type %s", typ.Name)
+	}
+	if together != typ.CanBatch() {
+		t.Errorf("the type %s batches: %t; cases try it: %t", typ.Name, typ.CanBatch(), together)
 	}
 }
 
@@ -150,6 +154,30 @@ func (l *law) life(m Machine) {
 	}
 	if got := l.read(m, want); !got.IsNull() {
 		l.Errorf("after Delete, Read gives %#v", got)
+	}
+}
+
+// together: what is made in one act is as wanted, each of it, and stays so where
+// that is done again.
+func (l *law) together(m Machine) {
+	l.Helper()
+	for _, round := range l.c.Together {
+		for range 2 {
+			var wants, priors []cty.Value
+			for _, v := range round {
+				wants = append(wants, l.object(v))
+				priors = append(priors, l.read(m, wants[len(wants)-1]))
+			}
+			if err := l.typ.ApplyAll(l.among(m), m.Host(), wants, priors); err != nil {
+				l.Fatalf("ApplyAll: %v", err)
+			}
+			for _, want := range wants {
+				got := l.read(m, want)
+				if diff := Diff(l.typ, want, got); len(diff) > 0 {
+					l.Fatalf("after ApplyAll, %v differ:\n%#v\nwanted:\n%#v", diff, got, want)
+				}
+			}
+		}
 	}
 }
 

@@ -28,6 +28,12 @@ var packages = []resourcetest.Case{
 			{"state": "absent", "hold": nil},
 			{"state": "present"},
 		},
+		Together: [][]resourcetest.Values{
+			{{"name": "lab-hello", "version": "1.0-1", "hold": true}, {"name": "lab-conf"}},
+			{{"name": "lab-hello"}, {"name": "lab-conf", "hold": true}},
+			{{"name": "lab-hello", "state": "absent"}, {"name": "lab-conf", "hold": false}},
+			{{"name": "lab-conf", "state": "absent"}, {"name": "lab-hello", "version": "2.0-1"}},
+		},
 	},
 	{
 		Type: "package", Name: "pinned", Needs: []string{"apt", "archive"},

@@ -40,9 +40,10 @@ resource "sysctl" "node" {
 }
 
 resource "package" "tools" {
-  for_each = toset(["conntrack", "containerd", "ebtables", "ethtool", "iptables", "socat"])
-  on       = local.nodes
-  name     = each.key
+  for_each   = toset(["conntrack", "containerd", "ebtables", "ethtool", "iptables", "socat"])
+  on         = local.nodes
+  name       = each.key
+  depends_on = [package_repository.kubernetes] # so that all packages are installed in one transaction
 }
 
 resource "containerd" "node" {
@@ -76,7 +77,7 @@ resource "package" "kubernetes" {
   name       = each.key
   version    = "${var.kubernetes_version}${local.versions.packages.revision}"
   hold       = true
-  depends_on = [package_repository.kubernetes, package.tools]
+  depends_on = [package_repository.kubernetes]
 }
 
 # It runs once kubeadm has configured it.
