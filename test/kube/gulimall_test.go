@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 )
@@ -30,7 +31,7 @@ func (s *spec) make() {
 	s.times = begin(s.t.Output())
 	plan := s.Want(0, "plan", "--out", "cluster.kplan")
 	s.stage("the plan is made")
-	s.Want(0, "apply", "--json-into", "apply.json", "cluster.kplan")
+	apply := s.Want(0, "apply", "--json-into", "apply.json", "cluster.kplan")
 	done := time.Now()
 	all := s.events("apply.json")
 	for _, stage := range []struct{ steps, what string }{
@@ -44,6 +45,11 @@ func (s *spec) make() {
 		s.stageAt(end, stage.what)
 	}
 	s.stageAt(done, "the plan is applied")
+	_, report, _ := strings.Cut(apply.Stdout, "\nSteps: ")
+	fmt.Fprintln(s.t.Output(), "Steps: "+strings.TrimSpace(report))
+	if !strings.Contains(report, "Critical path") {
+		s.t.Errorf("the report does not say where the time went:\n%s", apply.Stdout)
+	}
 	outcomes, steps := outcomes(all), 0
 	for _, end := range ends {
 		steps += outcomes[end]

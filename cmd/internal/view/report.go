@@ -32,6 +32,7 @@ func (v *View) Report(t *Tally, pl *plans.Plan) {
 	p.say(bold, resources)
 	p.end()
 	p.say(plain, steps(by, adjusted, missing)+elapsed(t))
+	criticalPath(p, t, pl)
 
 	troubles(p, "Failed:", t, event.Failed)
 	troubles(p, "Stale, not what the plan printed any more:", t, event.Stale)
