@@ -24,7 +24,7 @@ func (s *spec) reads() {
 			"cert_sans": []string{"k8s.example.org"}, "api_server_extra_args": flags, "controller_manager_extra_args": flags,
 			"scheduler_extra_args": flags, "etcd_extra_args": map[string]string{"quota-backend-bytes": "4294967296"}, "kubelet_extra_args": flags,
 			"kubelet": "{cgroupDriver: systemd, evictionHard: {nodefs.available: 0%}}", "kube_proxy": "{mode: iptables, conntrack: {min: 0}}",
-			"patches": "/etc/kubernetes/patches",
+			"patches": "/etc/kubernetes/patches", "skip_phases": []string{"addon/coredns"},
 		})
 		if err == nil {
 			err = typ.Apply(s.ctx, m.Host(), want, cty.NullVal(want.Type()))

@@ -42,7 +42,7 @@ var (
 	runtimeScripts = map[string]Command{
 		script.FindImage:   withSocket(0, func(c *Call, ref string) host.Output { return c.Run(ctrList(ref)...) }),
 		script.RemoveImage: withSocket(0, func(c *Call, ref string) host.Output { return c.Run("ctr", "-n", "k8s.io", "images", "rm", ref) }),
-		script.PullImage:   withSocket(1, pullImage),
+		script.PullImages:  withSocket(1, pullImage),
 	}
 )
 
@@ -50,11 +50,11 @@ func ctrList(ref string) []string {
 	return []string{"ctr", "--connect-timeout", "10s", "-n", "k8s.io", "images", "ls", "-q", "name==" + ref}
 }
 
-// withSocket is a script of one argument that ends at once where containerd has
-// no socket.
+// withSocket is a script for images, which ends at once where containerd has no
+// socket. It fails as the last of those fails.
 func withSocket(code int, then func(c *Call, ref string) host.Output) Command {
-	return func(c *Call) host.Output {
-		if len(c.Argv) != 5 {
+	return func(c *Call) (out host.Output) {
+		if len(c.Argv) < 5 {
 			return c.Unknown()
 		}
 		if !c.Exists(containerdSocket) {
@@ -63,7 +63,14 @@ func withSocket(code int, then func(c *Call, ref string) host.Output) Command {
 			}
 			return host.Output{}
 		}
-		return then(c, c.Argv[4])
+		for _, ref := range c.Argv[4:] {
+			one := then(c, ref)
+			out.Stdout, out.Stderr = append(out.Stdout, one.Stdout...), append(out.Stderr, one.Stderr...)
+			if one.Code != 0 {
+				out.Code = one.Code
+			}
+		}
+		return out
 	}
 }
 

@@ -46,7 +46,12 @@ func (c *Call) health(words string) func() host.Output {
 			return say(out.String())
 		}
 	case "get pods -l k8s-app=kube-dns -o " + readiness:
-		return func() host.Output { return say(ready(dnsPod, cluster.young || cluster.ill["dns"])) }
+		return func() host.Output {
+			if !cluster.addons["coredns"] {
+				return host.Output{}
+			}
+			return say(ready(dnsPod, cluster.young || cluster.ill["dns"]))
+		}
 	case "get service kubernetes -o jsonpath={.spec.clusterIP}":
 		return func() host.Output { return say(serviceAddr) }
 	case "wait --for=condition=Ready --timeout=300s nodes --all", "wait --for=condition=Ready --timeout=300s pods -l k8s-app=kube-dns":

@@ -163,6 +163,9 @@ func kubeadmInit(c *Call) host.Output {
 	c.m.certify(true)
 	c.m.node = c.named(c.Argv[4])
 	c.m.found(c.m.node)
+	for addon := range c.m.cluster.addons {
+		c.m.cluster.addons[addon] = !strings.Contains(c.said(c.Argv[4], "skipPhases"), "addon/"+addon)
+	}
 	if out := c.writePlane(c.Argv[4]); out != nil {
 		return *out
 	}
@@ -378,7 +381,7 @@ func kubeadmReset(c *Call) host.Output {
 	return host.Output{}
 }
 
-// kubeadm knows the tokens of the machine's cluster, and its own version.
+// kubeadm knows the tokens and addons of the machine's cluster, and its own version.
 func kubeadm(c *Call) host.Output {
 	args := c.Argv[1:]
 	if slices.Equal(args, []string{"version", "-o", "short"}) {
@@ -394,6 +397,9 @@ func kubeadm(c *Call) host.Output {
 		c.Change()
 		c.m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
 		return say("certificate embedded in the kubeconfig file for the admin to use and for kubeadm itself renewed\n")
+	}
+	if out, ok := c.bringAddon(args); ok {
+		return out
 	}
 	if len(args) < 3 || args[0] != "token" || args[2] != "--kubeconfig="+adminConf {
 		return c.Unknown()

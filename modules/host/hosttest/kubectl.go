@@ -90,7 +90,7 @@ func kubectl(c *Call) host.Output {
 	default:
 		if pod, command, ok := inPod(words); ok && namespace == "kube-system" {
 			known = c.etcdctl(pod, command)
-		} else {
+		} else if known = c.addon(words); known == nil || namespace != "kube-system" {
 			known = c.health(words)
 		}
 		if known == nil {

@@ -12,13 +12,14 @@ import (
 	"github.com/kplan/kplan/modules/resource"
 )
 
-var containerImage = resource.Define[ContainerImage]("container_image")
+var containerImage = resource.Define[ContainerImage]("container_image", resource.Batches(pullImages))
 
 // ContainerImage is an image that containerd has for Kubernetes, so that no pod
 // waits for it.
 //
 // It is pulled where it is not there, by crictl or, without that, by ctr, from
-// the mirrors in /etc/containerd/certs.d. An image that is there is not pulled
+// the mirrors in /etc/containerd/certs.d; images of a machine that wait for
+// nothing more are pulled side by side. An image that is there is not pulled
 // again, also where its tag has moved on; a digest says which one it is.
 // Without containerd's socket a machine has no images; a containerd that does
 // not answer is an error. Delete removes the name; what was behind it goes with
@@ -56,7 +57,7 @@ func (i ContainerImage) Validate(unknown func(string) bool) error {
 
 // Read makes one call.
 func (i ContainerImage) Read(ctx context.Context, h host.Host) (*ContainerImage, error) {
-	res, err := h.Do(ctx, host.Query{Argv: i.sh(script.FindImage), AnyExit: true})
+	res, err := h.Do(ctx, host.Query{Argv: ofImages(script.FindImage, i.Ref), AnyExit: true})
 	if err != nil {
 		return nil, err
 	}
@@ -70,18 +71,31 @@ func (i ContainerImage) Read(ctx context.Context, h host.Host) (*ContainerImage,
 	return &i, nil
 }
 
-func (i ContainerImage) sh(text string) []string {
-	return []string{"/bin/sh", "-c", text, "kplan", i.Ref}
+func ofImages(text string, refs ...string) []string {
+	return append([]string{"/bin/sh", "-c", text, "kplan"}, refs...)
 }
 
 // Apply makes one call, which may take long.
 func (i ContainerImage) Apply(ctx context.Context, h host.Host, _ *ContainerImage) error {
-	_, err := h.Do(ctx, host.Run{Argv: i.sh(script.PullImage), Detached: true})
+	return pull(ctx, h, i.Ref)
+}
+
+// pullImages makes one call, which may take long.
+func pullImages(ctx context.Context, h host.Host, changes []resource.Change[ContainerImage]) error {
+	var refs []string
+	for _, c := range changes {
+		refs = append(refs, c.Want.Ref)
+	}
+	return pull(ctx, h, refs...)
+}
+
+func pull(ctx context.Context, h host.Host, refs ...string) error {
+	_, err := h.Do(ctx, host.Run{Argv: ofImages(script.PullImages, refs...), Detached: true})
 	return err
 }
 
 // Delete implements resource.Deleter.
 func (i ContainerImage) Delete(ctx context.Context, h host.Host) error {
-	_, err := h.Do(ctx, host.Run{Argv: i.sh(script.RemoveImage)})
+	_, err := h.Do(ctx, host.Run{Argv: ofImages(script.RemoveImage, i.Ref)})
 	return err
 }

@@ -53,6 +53,7 @@ type KubeadmConfig struct {
 	KubeletExtraArgs           map[string]string `cty:"kubelet_extra_args"`                                                // likewise, of this node's kubelet
 	Kubelet                    *string           `cty:"kubelet"`                                                           // the cluster's KubeletConfiguration (kubelet.config.k8s.io/v1beta1) in YAML, without kind
 	KubeProxy                  *string           `cty:"kube_proxy"`                                                        // the cluster's KubeProxyConfiguration (kubeproxy.config.k8s.io/v1alpha1) in YAML, without kind
+	SkipPhases                 []string          `cty:"skip_phases"`                                                       // phases of kubeadm init that are left out: addon/coredns
 	Patches                    *string           `cty:"patches"`                                                           // directory on the machine with kubeadm's patches
 	Deviations                 string            `cty:"deviations" kplan:"default="`                                       // what was found beside this in the file; leave it out
 }

@@ -16,6 +16,7 @@ import (
 var (
 	dnsName   = regexp.MustCompile(`^(\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*$`) // RFC 1123, RFC 6125
 	flagName  = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_.-]*$`)
+	phaseName = regexp.MustCompile(`^[a-z-]+(/[a-z-]+)?$`)
 	imagePath = regexp.MustCompile(`^[a-z0-9\[][a-z0-9.:\[\]-]*(/[a-z0-9._-]+)*$`)
 )
 
@@ -58,6 +59,11 @@ func (c KubeadmConfig) Validate(unknown func(string) bool) error {
 	for _, san := range c.CertSANs {
 		if _, err := netip.ParseAddr(san); err != nil && !dnsName.MatchString(san) {
 			return bad("cert_sans", "%q is neither a name nor an address. Write one such as \"k8s.example.org\" or \"10.0.2.10\".", san)
+		}
+	}
+	for _, phase := range c.SkipPhases {
+		if !phaseName.MatchString(phase) {
+			return bad("skip_phases", "%q is no phase of kubeadm init. Write one that `kubeadm init --help` lists, such as \"addon/coredns\".", phase)
 		}
 	}
 	for _, a := range []struct {

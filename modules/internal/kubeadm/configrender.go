@@ -58,9 +58,12 @@ func (c *KubeadmConfig) settings() []setting {
 	args := func(to *map[string]string, s setting) setting { s.args = to; return s }
 	sans := in(clusterKind, "apiServer", "certSANs")
 	sans.list = &c.CertSANs
+	skipped := in(initKind, "skipPhases")
+	skipped.list = &c.SkipPhases
 	return []setting{
 		text(&c.Name, in(initKind, "nodeRegistration", "name")),
 		text(&c.AdvertiseAddress, in(initKind, "localAPIEndpoint", "advertiseAddress")),
+		skipped,
 		text(&c.Patches, in(initKind, "patches", "directory")),
 		args(&c.KubeletExtraArgs, in(initKind, "nodeRegistration", "kubeletExtraArgs")),
 		text(&c.Endpoint, in(clusterKind, "controlPlaneEndpoint")),

@@ -23,6 +23,7 @@ func Types() []*resource.Type {
 		controlPlane,
 		join,
 		kubeadmConfig,
+		kubeadmAddon,
 		etcdSnapshot,
 		kubeConfig,
 	}

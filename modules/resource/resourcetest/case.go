@@ -63,7 +63,9 @@ func Archive() map[string][]string {
 }
 
 // Images is what a machine with the need "containerd" can pull.
-func Images() []string { return []string{"10.0.2.1:5000/pause:3.10.1"} }
+func Images() []string {
+	return []string{"10.0.2.1:5000/pause:3.10.1", "10.0.2.1:5000/kube-proxy:v1.34.4"}
+}
 
 // Object is the object of values in the schema, with its defaults; computed
 // attributes are null.

@@ -35,6 +35,7 @@ var kubeadm = []resourcetest.Case{
 			"kubelet":               "cgroupDriver: systemd\nevictionHard: {nodefs.available: 0%}\nmaxPods: 50\n",
 			"kube_proxy":            "mode: iptables\nconntrack:\n  min: 0\n",
 			"patches":               "/etc/kubernetes/patches",
+			"skip_phases":           []string{"addon/coredns"},
 		},
 		Changes: []resourcetest.Values{
 			{"version": "1.34.5"},
@@ -42,11 +43,25 @@ var kubeadm = []resourcetest.Case{
 			{"name": "k8s-node2", "advertise_address": "fd00::15"},
 			{"endpoint": "[fd00::10]:6443", "pod_cidr": "10.245.0.0/16", "service_cidr": "10.97.0.0/16"},
 			{"dns_domain": "k8s.example.org", "image_repository": "registry.k8s.io", "cri_socket": "unix:///run/crio/crio.sock"},
+			{"skip_phases": []string{}},
+			{"skip_phases": []string{"addon/coredns", "addon/kube-proxy"}},
 			{"cert_sans": []string{}, "api_server_extra_args": map[string]string{}, "etcd_extra_args": map[string]string{"v": "1"}},
 			{"kubelet": "maxPods: 51\n", "kube_proxy": "mode: nftables\n", "patches": "/etc/patches"},
 			{"scheduler_extra_args": map[string]string{"v": "2"}, "kubelet_extra_args": map[string]string{"v": "2"}},
 			{"version": "1.36.0", "controller_manager_extra_args": map[string]string{"v": "2"}},
 		},
+	},
+	{
+		Type: "kubeadm_addon", Name: "one that was deleted", Needs: []string{"cluster"},
+		Prepare: []host.Op{
+			run("mkdir", "-p", "/opt/kplan-law"),
+			host.WriteFile{
+				Path: "/opt/kplan-law/kubeadm.yaml", Mode: 0o600,
+				Content: []byte("apiVersion: kubeadm.k8s.io/v1beta4\nkind: ClusterConfiguration\nkubernetesVersion: v1.34.4\n"),
+			},
+			run("kubectl", "--kubeconfig=/etc/kubernetes/admin.conf", "--cache-dir=/dev/null", "-n", "kube-system", "delete", "deployment/coredns", "--ignore-not-found"),
+		},
+		Want: resourcetest.Values{"name": "coredns", "config": "/opt/kplan-law/kubeadm.yaml"},
 	},
 	{
 		Type: "etcd_snapshot", Name: "each day", Needs: []string{"cluster"},

@@ -75,6 +75,7 @@ var runtime = []resourcetest.Case{
 	},
 	{
 		Type: "container_image", Name: "by its tag", Needs: []string{"containerd"},
-		Want: resourcetest.Values{"ref": "10.0.2.1:5000/pause:3.10.1"},
+		Want:     resourcetest.Values{"ref": "10.0.2.1:5000/pause:3.10.1"},
+		Together: [][]resourcetest.Values{{{"ref": "10.0.2.1:5000/pause:3.10.1"}, {"ref": "10.0.2.1:5000/kube-proxy:v1.34.4"}}},
 	},
 }

@@ -15,6 +15,7 @@ resource "kubeadm_config" "main" {
   image_repository  = var.image_repository
   kubelet           = yamlencode(merge({ cgroupDriver = "systemd" }, var.kubelet))
   kube_proxy        = yamlencode(var.kube_proxy)
+  skip_phases       = ["addon/coredns"]
   depends_on        = [package.kubernetes]
 }
 
@@ -25,7 +26,7 @@ resource "kubeadm_control_plane" "main" {
   members    = var.control_plane
   endpoint   = local.endpoint
   on_change  = [kubeadm_config.main]
-  depends_on = [kubeadm_config.main, hostname.node, hosts_file.nodes, swap.off, sysctl.node, service.containerd, service.kubelet]
+  depends_on = [kubeadm_config.main, hostname.node, hosts_file.nodes, swap.off, sysctl.node, service.kubelet, container_image.node, container_image.control_plane]
 }
 
 resource "manifest" "flannel" {
@@ -33,14 +34,21 @@ resource "manifest" "flannel" {
   on         = [for i, h in var.control_plane : h if i == 0]
   name       = "flannel"
   content    = replace(file("kube-flannel.yaml"), "10.244.0.0/16", var.pod_cidr)
-  wait       = false # its pods wait for the nodes
   depends_on = [kubeadm_control_plane.main]
+}
+
+# CoreDNS comes once pods have addresses: before, its pods would all start on the first node, and fail there at first.
+resource "kubeadm_addon" "dns" {
+  on         = [for i, h in var.control_plane : h if i == 0]
+  name       = "coredns"
+  config     = kubeadm_config.main.path
+  depends_on = [kubeadm_control_plane.main, manifest.flannel]
 }
 
 resource "kubeadm_join" "worker" {
   on         = var.workers
   cluster    = all.kubeadm_control_plane.main
-  depends_on = [hostname.node, hosts_file.nodes, swap.off, sysctl.node, service.containerd, service.kubelet]
+  depends_on = [hostname.node, hosts_file.nodes, swap.off, sysctl.node, service.kubelet, container_image.node]
 }
 
 output "endpoint" {

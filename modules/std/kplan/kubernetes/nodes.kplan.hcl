@@ -80,6 +80,21 @@ resource "package" "kubernetes" {
   depends_on = [package_repository.kubernetes]
 }
 
+# So that no node waits for them once it is one.
+resource "container_image" "node" {
+  for_each   = toset(local.images.node)
+  on         = local.nodes
+  ref        = each.key
+  depends_on = [service.containerd, package.kubernetes]
+}
+
+resource "container_image" "control_plane" {
+  for_each   = toset(local.images.control_plane)
+  on         = var.control_plane
+  ref        = each.key
+  depends_on = [service.containerd, package.kubernetes]
+}
+
 # It runs once kubeadm has configured it.
 resource "service" "kubelet" {
   on         = local.nodes
