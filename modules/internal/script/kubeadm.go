@@ -228,7 +228,8 @@ if [ -n "${2-}" ]; then
 	there=$there$(kubeadm join --help | sed -n 's/^etcd-join .*/,etcd-join/p; s,^ */etcd .*,\,control-plane-join/etcd,p' | tr -d '\n')
 	[ -s /etc/kubernetes/manifests/etcd.yaml ] || kubeadm init phase etcd local --config "$2" </dev/null
 fi
-while sleep 0.5; do
+# It ends with this shell, also where that is killed and ends nothing itself.
+while kill -0 $$ 2>/dev/null && sleep 0.5; do
 	find /etc/kubernetes/manifests /etc/kubernetes/kubelet.conf /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env \
 		\( -type f -o -type d \) -exec sync {} + 2>/dev/null || :
 done &
