@@ -228,6 +228,11 @@ func define[T any](name string, opts []Option) *Type {
 	}
 	if _, ok := power[Inspector](zero); ok {
 		t.ops.inspect = func(ctx context.Context, h host.Host, want cty.Value, s Situation) ([]Finding, error) {
+			for _, a := range t.Schema.Attributes {
+				if !want.GetAttr(a.Name).IsWhollyKnown() {
+					s.Unknown = append(s.Unknown, a.Name)
+				}
+			}
 			return any(known(want)).(Inspector).Inspect(ctx, h, s)
 		}
 	}

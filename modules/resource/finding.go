@@ -11,7 +11,7 @@ import (
 
 // Inspector looks at what the object needs of its machine beside itself, and at
 // what threatens it there: too little memory, a certificate near its end. The
-// receiver is what is wanted; what is not known yet is zero.
+// receiver is what is wanted; what is not known yet is zero, and named in Unknown.
 //
 // Inspect makes one call, which travels with that of Read, and writes nothing.
 // What it cannot find out, such as where a command is missing, is no finding
@@ -24,6 +24,7 @@ type Inspector interface {
 type Situation struct {
 	Address string    // of the machine, as its host block has it: an IP address or a name
 	Now     time.Time // by the clock of kplan's own machine
+	Unknown []string  // the attributes of what is wanted that are not known yet, or not all; Type.Inspect fills it in
 }
 
 // Finding is something that an inspection found. A plan shows it with its

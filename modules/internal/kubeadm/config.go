@@ -19,9 +19,9 @@ var kubeadmConfig = resource.Define[KubeadmConfig]("kubeadm_config")
 // else stands there, or what the block does not set, shows in deviations and
 // goes with the next apply; what is not set is as kubeadm has it. A cluster that
 // stands is changed by its kubeadm_control_plane, not by this file alone. What
-// kubeadm cannot change in one refuses the plan: another endpoint, pod_cidr or
-// service_cidr, and of a member another name or advertise_address. Delete removes
-// the file.
+// kubeadm cannot change in one refuses the plan: another endpoint, another
+// pod_cidr or service_cidr or none any more, and of a member another name or
+// advertise_address. Delete removes the file.
 //
 //	resource "kubeadm_config" "main" {
 //	  on                    = host.k8s-node1

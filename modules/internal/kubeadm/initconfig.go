@@ -17,12 +17,9 @@ type initConfig struct {
 
 // initOf reads the InitConfiguration in the file at path.
 func initOf(path string, f *host.File) (initConfig, error) {
-	if f == nil {
-		return initConfig{}, fmt.Errorf("the machine has no %s. It must be there before", path)
-	}
-	have, _, err := byKind(string(f.Content))
+	have, err := documents(path, f)
 	if err != nil {
-		return initConfig{}, fmt.Errorf("in %s on the machine, %w", path, err)
+		return initConfig{}, err
 	}
 	c := initConfig{tree: have[initKind]}
 	if c.tree == nil {
@@ -34,6 +31,18 @@ func initOf(path string, f *host.File) (initConfig, error) {
 		return c, fmt.Errorf("the %s in %s does not say who the machine is in the cluster. Write nodeRegistration.name and localAPIEndpoint.advertiseAddress", initKind, path)
 	}
 	return c, nil
+}
+
+// documents reads the configuration in the file at path, by kind.
+func documents(path string, f *host.File) (map[string]map[string]any, error) {
+	if f == nil {
+		return nil, fmt.Errorf("the machine has no %s. It must be there before", path)
+	}
+	have, _, err := byKind(string(f.Content))
+	if err != nil {
+		return nil, fmt.Errorf("in %s on the machine, %w", path, err)
+	}
+	return have, nil
 }
 
 // joinConfig is kubeadm's configuration for a join as a member.

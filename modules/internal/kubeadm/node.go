@@ -23,6 +23,9 @@ const (
 	kubeletConfigFile = "/var/lib/kubelet/config.yaml"
 	caFile            = "/etc/kubernetes/pki/ca.crt"
 	apiserverFile     = "/etc/kubernetes/manifests/kube-apiserver.yaml"
+	managerFile       = "/etc/kubernetes/manifests/kube-controller-manager.yaml"
+	schedulerFile     = "/etc/kubernetes/manifests/kube-scheduler.yaml"
+	etcdFile          = "/etc/kubernetes/manifests/etcd.yaml"
 )
 
 // What tells who the machine is.
@@ -32,12 +35,7 @@ const (
 )
 
 // manifestFiles are the static pods of a control plane.
-var manifestFiles = []string{
-	apiserverFile,
-	"/etc/kubernetes/manifests/kube-controller-manager.yaml",
-	"/etc/kubernetes/manifests/kube-scheduler.yaml",
-	"/etc/kubernetes/manifests/etcd.yaml",
-}
+var manifestFiles = []string{apiserverFile, managerFile, schedulerFile, etcdFile}
 
 // made is what kubeadm left on a machine.
 type made struct {

@@ -2,11 +2,8 @@ package kubeadm
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"path"
-	"regexp"
-	"strconv"
 	"strings"
 	"unicode"
 
@@ -46,13 +43,6 @@ type EtcdSnapshot struct {
 	Intact   bool   `cty:"intact" kplan:"default=true"`            // the timer runs, and is as kplan made it; true mends it
 }
 
-const (
-	snapshotTimer   = "kplan-etcd-snapshot.timer"
-	snapshotService = "kplan-etcd-snapshot.service"
-	unitDir         = "/etc/systemd/system/"
-	snapshotScript  = "#!/bin/sh\n# Written by kplan.\n" + script.Etcd
-)
-
 // Validate implements resource.Validator.
 func (s EtcdSnapshot) Validate(unknown func(string) bool) error {
 	control := func(text string) bool { return strings.ContainsFunc(text, unicode.IsControl) }
@@ -86,37 +76,6 @@ func (s EtcdSnapshot) Claims() []string {
 		"snapshots of etcd", "path " + s.Path, "path " + script.EtcdFile, "path " + unitDir + snapshotTimer, "path " + unitDir + snapshotService,
 		"files of the unit " + snapshotTimer, "files of the unit " + snapshotService, "unit " + snapshotTimer,
 	}
-}
-
-func (s EtcdSnapshot) timer() string {
-	return "# Written by kplan.\n[Unit]\nDescription=Snapshots of etcd\n\n[Timer]\nOnCalendar=" + s.Schedule +
-		"\nAccuracySec=1s\nPersistent=true\n\n[Install]\nWantedBy=timers.target\n"
-}
-
-func (s EtcdSnapshot) service() string {
-	return "# Written by kplan.\n[Unit]\nDescription=A snapshot of etcd\n\n[Service]\nType=oneshot\nExecStart=" + script.EtcdFile +
-		` save "` + quoteUnit.Replace(s.Path) + `" ` + strconv.Itoa(s.Keep) + "\n"
-}
-
-// How a word stands in quotes in a command of systemd.service(5), and back.
-var (
-	quoteUnit   = strings.NewReplacer(`\`, `\\`, `"`, `\"`, `%`, `%%`, `$`, `$$`)
-	unquoteUnit = strings.NewReplacer(`\\`, `\`, `\"`, `"`, `%%`, `%`, `$$`, `$`)
-	onCalendar  = regexp.MustCompile(`(?m)^OnCalendar=(.*)$`)
-	saves       = regexp.MustCompile(`(?m)^ExecStart=\S+ save "(.*)" ([0-9]+)$`)
-)
-
-// written is what the files of the units say.
-func written(timer, service string) EtcdSnapshot {
-	var got EtcdSnapshot
-	if m := onCalendar.FindStringSubmatch(timer); m != nil {
-		got.Schedule = m[1]
-	}
-	if m := saves.FindStringSubmatch(service); m != nil {
-		got.Path = unquoteUnit.Replace(m[1])
-		got.Keep, _ = strconv.Atoi(m[2])
-	}
-	return got
 }
 
 // Read makes one call. What systemd cannot read as a schedule is refused here, so
@@ -196,38 +155,6 @@ func (s EtcdSnapshot) Apply(ctx context.Context, h host.Host, prior *EtcdSnapsho
 		host.Run{Argv: []string{"systemctl", "restart", "--", snapshotTimer}},
 	)
 	return err
-}
-
-// calendar asks systemd to read a schedule.
-func calendar(schedule string) host.Query {
-	return host.Query{Argv: []string{"systemd-analyze", "calendar", "--", schedule}}
-}
-
-// snapshot writes the script, and takes one by it.
-func snapshot(ctx context.Context, h host.Host, dir string, keep int, name string) error {
-	_, err := h.Do(ctx,
-		host.Run{Argv: []string{"mkdir", "-p", path.Dir(script.EtcdFile)}},
-		host.WriteFile{Path: script.EtcdFile, Content: []byte(snapshotScript), Mode: 0o755},
-	)
-	if err != nil {
-		return err
-	}
-	_, err = h.Do(ctx, host.Run{Argv: []string{script.EtcdFile, "save", dir, strconv.Itoa(keep), name}, Detached: true})
-	if exit, ok := errors.AsType[*host.ExitError](err); ok {
-		err = &host.ExitError{Argv: []string{path.Base(script.EtcdFile)}, Output: exit.Output}
-	}
-	if err != nil {
-		return fmt.Errorf("cannot take a snapshot of etcd: %w", err)
-	}
-	return nil
-}
-
-// snapshotNow takes a snapshot of etcd on the machine of a control plane, and
-// ends once it is verified: what a step that may harm etcd does first. It is a
-// file of its own kind, before-TIME.db, of which five are kept. The command that
-// restores it is there too.
-func snapshotNow(ctx context.Context, plane host.Host) error {
-	return snapshot(ctx, plane, "/var/backups/etcd", 5, "before")
 }
 
 // Delete implements resource.Deleter.

@@ -1,10 +1,12 @@
 package kubeadm
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
 	"regexp"
+	"slices"
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
@@ -15,9 +17,12 @@ import (
 
 // whatStays is an attribute, and where a machine tells what it was made with.
 type whatStays struct {
-	field, wanted string // "" where it is not set, or not known yet
-	is            string // "" where the machine does not tell
-	advice        string
+	field     string
+	wanted    string // "" where it is not set
+	otherwise string // what kubeadm takes then
+	open      bool   // not known yet, or not set and kubeadm's to find out
+	is        string // "" where the machine does not tell
+	advice    string
 }
 
 const (
@@ -27,52 +32,102 @@ const (
 		"Keep it as it is, or take the host out of the control plane, apply, and put it in again."
 )
 
+// The flags that kubeadm makes of the ranges of pods and of services.
+const (
+	podsFlag     = "cluster-cidr"
+	servicesFlag = "service-cluster-ip-range"
+)
+
+// ownServices is the range of services that kubeadm takes where none is set
+// (kubernetes/kubernetes, cmd/kubeadm/app/apis/kubeadm/v1beta4/defaults.go). Of
+// pods it takes none.
+const ownServices = "10.96.0.0/12"
+
 // Inspect implements resource.Inspector.
-func (c KubeadmConfig) Inspect(ctx context.Context, h host.Host, _ resource.Situation) ([]resource.Finding, error) {
-	apiserver, manager, etcd := manifestFiles[0], manifestFiles[1], manifestFiles[3]
-	read := []string{begunFile, sumsFile, apiserver, manager, etcd}
-	ops := []host.Op{host.Query{Argv: []string{"sed", "-n", "s,^ *server: https://,,p", adminFile}, AnyExit: true}} // it holds a key
-	for _, p := range read {
-		ops = append(ops, host.ReadFile{Path: p})
-	}
-	res, err := h.Do(ctx, ops...)
-	if err != nil {
+func (c KubeadmConfig) Inspect(ctx context.Context, h host.Host, s resource.Situation) ([]resource.Finding, error) {
+	m, endpoint, err := madeWith(ctx, h)
+	if err != nil || m.begun || m.noted(c.Path) == "" {
 		return nil, err
 	}
-	m := made{files: map[string]*host.File{}}
-	for i, p := range read {
-		m.files[p] = res[i+1].File
+	unknown := func(attrs ...string) bool {
+		return slices.ContainsFunc(attrs, func(a string) bool { return slices.Contains(s.Unknown, a) })
 	}
-	if m.files[begunFile] != nil || m.noted(c.Path) == "" {
-		return nil, nil
-	}
+	address := flagOr(c.APIServerExtraArgs, "advertise-address", c.AdvertiseAddress)
+	ip, _ := netip.ParseAddr(address)
 	var list []resource.Finding
-	for _, s := range []whatStays{
-		{"advertise_address", flagOr(c.APIServerExtraArgs, "advertise-address", c.AdvertiseAddress), m.flag(apiserver, "advertise-address"), ofTheMember},
-		{"endpoint", or(c.Endpoint, ""), strings.TrimSpace(string(res[0].Output.Stdout)), ofTheCluster},
-		{"name", or(c.Name, ""), m.flag(etcd, "name"), ofTheMember},
-		{"pod_cidr", flagOr(c.ControllerManagerExtraArgs, "cluster-cidr", c.PodCIDR), m.flag(manager, "cluster-cidr"), ofTheCluster},
-		{"service_cidr", flagOr(c.APIServerExtraArgs, "service-cluster-ip-range", c.ServiceCIDR), m.flag(apiserver, "service-cluster-ip-range"), ofTheCluster},
+	for _, w := range []whatStays{
+		{
+			field: "advertise_address", advice: ofTheMember, is: m.flag(apiserverFile, "advertise-address"),
+			wanted: address, open: address == "" || ip.IsUnspecified(),
+		},
+		{field: "endpoint", advice: ofTheCluster, is: endpoint, wanted: or(c.Endpoint, ""), open: c.Endpoint == nil},
+		{field: "name", advice: ofTheMember, is: m.flag(etcdFile, "name"), wanted: or(c.Name, ""), open: c.Name == nil},
+		{
+			field: "pod_cidr", advice: ofTheCluster, is: m.flag(managerFile, podsFlag),
+			wanted: flagOr(c.ControllerManagerExtraArgs, podsFlag, c.PodCIDR),
+			open:   unknown("pod_cidr", "controller_manager_extra_args"),
+		},
+		{
+			field: "service_cidr", advice: ofTheCluster, is: m.flag(apiserverFile, servicesFlag),
+			wanted: flagOr(c.APIServerExtraArgs, servicesFlag, c.ServiceCIDR), otherwise: ownServices,
+			open: unknown("service_cidr", "api_server_extra_args"),
+		},
 	} {
-		if s.is != "" && s.differs() {
+		if !w.open && w.is != "" && !alike(cmp.Or(w.wanted, w.otherwise), w.is) {
 			list = append(list, resource.Finding{
-				Name: s.field, Error: true, Advice: s.advice,
-				Msg: fmt.Sprintf("the %s of the cluster that stands is %q, and %q is asked for", s.field, s.is, s.wanted),
+				Name: w.field, Error: true, Advice: w.advice,
+				Msg: fmt.Sprintf("the %s of the cluster that stands is %q, and %s", w.field, w.is, w.asked()),
 			})
 		}
 	}
 	return list, nil
 }
 
-// differs reports whether another value is wanted than there is. An address may
-// be written in several ways, and the unspecified one leaves it to kubeadm.
-func (s whatStays) differs() bool {
-	wanted, err := netip.ParseAddr(s.wanted)
-	if err != nil {
-		return s.wanted != "" && s.wanted != s.is
+func (w whatStays) asked() string {
+	switch {
+	case w.wanted != "":
+		return fmt.Sprintf("%q is asked for", w.wanted)
+	case w.otherwise != "":
+		return fmt.Sprintf("none is asked for: kubeadm takes %q then", w.otherwise)
 	}
-	is, _ := netip.ParseAddr(s.is)
-	return !wanted.IsUnspecified() && wanted != is
+	return "none is asked for"
+}
+
+// madeWith reads, in one call, what tells what the control plane here was made
+// with, and the endpoint that it is reached at; "" where that is not told. Files
+// may be read beside that.
+func madeWith(ctx context.Context, h host.Host, beside ...string) (m made, endpoint string, err error) {
+	read := append([]string{begunFile, sumsFile, apiserverFile, managerFile, etcdFile}, beside...)
+	ops := []host.Op{host.Query{Argv: []string{"sed", "-n", "s,^ *server: https://,,p", adminFile}, AnyExit: true}} // it holds a key
+	for _, p := range read {
+		ops = append(ops, host.ReadFile{Path: p})
+	}
+	res, err := h.Do(ctx, ops...)
+	if err != nil {
+		return made{}, "", err
+	}
+	m.files = map[string]*host.File{}
+	for i, p := range read {
+		m.files[p] = res[i+1].File
+	}
+	m.begun = m.files[begunFile] != nil
+	return m, strings.TrimSpace(string(res[0].Output.Stdout)), nil
+}
+
+// alike reports whether two texts say the same. An address, and a range of them,
+// may be written in several ways; of two ranges, the first is not the second.
+func alike(a, b string) bool { return slices.Equal(addressesIn(a), addressesIn(b)) }
+
+func addressesIn(text string) []string {
+	list := strings.Split(text, ",")
+	for i, part := range list {
+		if ip, err := netip.ParseAddr(part); err == nil {
+			list[i] = ip.String()
+		} else if r, err := netip.ParsePrefix(part); err == nil {
+			list[i] = r.String()
+		}
+	}
+	return list
 }
 
 // flagOr is a flag that is given by itself, or what kubeadm makes it of.

@@ -33,9 +33,17 @@ func TestAConfigurationThatCannotBe(t *testing.T) {
 	}{
 		"as it was":           {func(*KubeadmConfig) {}, nil, nil},
 		"what may be changed": {func(c *KubeadmConfig) { c.CertSANs, c.Kubelet = nil, text("{maxPods: 9}") }, nil, nil},
-		"not known or not set": {func(c *KubeadmConfig) {
-			c.PodCIDR, c.ServiceCIDR, c.Endpoint, c.Name, c.AdvertiseAddress = nil, nil, nil, nil, nil
-		}, nil, nil},
+		"left to the machine": {func(c *KubeadmConfig) { c.Endpoint, c.Name, c.AdvertiseAddress = nil, nil, nil }, nil, nil},
+		"no pods any more": {
+			func(c *KubeadmConfig) { c.PodCIDR = nil },
+			[]string{"pod_cidr!"},
+			[]string{`pod_cidr of the cluster that stands is "10.244.0.0/16", and none is asked for. `, "kplan destroy"},
+		},
+		"no services any more": {
+			func(c *KubeadmConfig) { c.ServiceCIDR = nil },
+			[]string{"service_cidr!"},
+			[]string{`service_cidr of the cluster that stands is "10.96.0.0/16", and none is asked for: kubeadm takes "10.96.0.0/12" then. `},
+		},
 		"other pods": {
 			func(c *KubeadmConfig) { c.PodCIDR = text("10.245.0.0/16") },
 			[]string{"pod_cidr!"},
@@ -78,6 +86,40 @@ func TestAConfigurationThatCannotBe(t *testing.T) {
 	}
 }
 
+// What is not known yet may be as it is.
+func TestAConfigurationThatIsNotKnown(t *testing.T) {
+	for unknown, found := range map[string][]string{
+		"":                      {"pod_cidr!", "service_cidr!"},
+		"pod_cidr service_cidr": nil,
+		"controller_manager_extra_args api_server_extra_args": nil,
+		"service_cidr": {"pod_cidr!"},
+	} {
+		want, m := stayed(t)
+		want.PodCIDR, want.ServiceCIDR = nil, nil
+		if got, _ := verdicts(t, want, m, resource.Situation{Unknown: strings.Fields(unknown)}); !slices.Equal(got, found) {
+			t.Errorf("not known %q: %q, want %q", unknown, got, found)
+		}
+	}
+}
+
+// A cluster that was made with what kubeadm takes may have that written down, or not.
+func TestAConfigurationOfKubeadmsOwn(t *testing.T) {
+	m := hosttest.New(hosttest.Report(t.Errorf))
+	c := configWanted("1.34.4")
+	services := "10.96.0.0/12" // kubernetes.io/docs/reference/setup-tools/kubeadm/kubeadm-init, --service-cidr
+	c.PodCIDR, c.ServiceCIDR = nil, &services
+	if err := c.Apply(t.Context(), m.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := controlPlaneWanted().Apply(t.Context(), m.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	c.ServiceCIDR = nil
+	if found, _ := verdicts(t, c, m, resource.Situation{}); found != nil {
+		t.Errorf("%q", found)
+	}
+}
+
 // Where no cluster stands, where one is being made, and where somebody else wrote, nothing is known of one.
 func TestAConfigurationOfNoCluster(t *testing.T) {
 	bare := hosttest.New(hosttest.Report(t.Errorf))
@@ -100,19 +142,23 @@ func TestAConfigurationOfNoCluster(t *testing.T) {
 
 func TestAddressesThatAreWrittenOtherwise(t *testing.T) {
 	for _, c := range []struct {
-		wanted, is string
-		differs    bool
+		a, b  string
+		alike bool
 	}{
-		{"FD00::0:15", "fd00::15", false},
-		{"fd00::16", "fd00::15", true},
-		{"::", "fd00::15", false},
-		{"10.0.2.15", "fd00::15", true},
+		{"FD00::0:15", "fd00::15", true},
+		{"fd00::16", "fd00::15", false},
+		{"10.0.2.15", "fd00::15", false},
 		{"", "fd00::15", false},
-		{"10.244.0.0/16", "10.244.0.0/16", false},
-		{"10.245.0.0/16", "10.244.0.0/16", true},
+		{"10.244.0.0/16", "10.244.0.0/16", true},
+		{"10.245.0.0/16", "10.244.0.0/16", false},
+		{"10.244.0.0/15", "10.244.0.0/16", false},
+		{"10.244.0.0/16,FD00:1:0::/48", "10.244.0.0/16,fd00:1::/48", true},
+		{"fd00:1::/48,10.244.0.0/16", "10.244.0.0/16,fd00:1::/48", false}, // the first is the cluster's own family
+		{"10.244.0.0/16", "10.244.0.0/16,fd00:1::/48", false},
+		{"k8s.example.org:6443", "k8s.example.org:6443", true},
 	} {
-		if got := (whatStays{wanted: c.wanted, is: c.is}).differs(); got != c.differs {
-			t.Errorf("%q of %q: %v", c.wanted, c.is, got)
+		if got := alike(c.a, c.b); got != c.alike {
+			t.Errorf("%q and %q: %v", c.a, c.b, got)
 		}
 	}
 }

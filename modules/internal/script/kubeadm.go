@@ -133,38 +133,12 @@ finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 // KubeadmRepair writes again what kubeadm made of the configuration in the file
 // that is its first argument, and waits until the static pods are made of that;
 // the second is the node's name. Of another configuration the API server gets a
-// certificate, and kube-proxy its own. What kubeadm does not change in a cluster
-// must be as it was: the endpoint, which stands in all that talks to the cluster,
-// and the ranges of addresses, of which nodes and services have theirs. They are
-// read where nobody else wrote. What etcd is started with is written again only
-// where it has to be: of one that has joined, kubeadm would write it as of the
-// first, which etcd heeds no more but restarts for.
+// certificate, and kube-proxy its own; that it is one which kubeadm can bring to a
+// cluster that is there is seen to before. What etcd is started with is written
+// again only where it has to be: of one that has joined, kubeadm would write it as
+// of the first, which etcd heeds no more but restarts for.
 const KubeadmRepair = kubeadmFiles + `
 config=$1
-
-# stays WHAT WAS WANTED
-stays() {
-	[ -z "$2" ] || [ "$2" = "$3" ] || {
-		printf 'the %s of the cluster is %s, which kubeadm cannot change in a cluster that is there: write that into its configuration again\n' "$1" "$2" >&2
-		exit 1
-	}
-}
-
-# said KEY: its value in the configuration.
-said() { sed -n "s/^ *$1: *//p" "$config" | tr -d "\"'" | sed 1q; }
-
-# ranged WHAT KEY OTHERWISE FLAG POD: where the flag is not given by itself.
-ranged() {
-	wanted=$(said "$2")
-	! same /etc/kubernetes/manifests/"$5.yaml" || grep -q -e "$4" "$config" || stays "$1" "$(flag "$4")" "${wanted:-$3}"
-}
-
-was=$(sed -n 's,^ *server: https://,,p' /etc/kubernetes/admin.conf)
-wanted=$(said controlPlaneEndpoint)
-stays endpoint "$was" "${wanted:-$was}"
-ranged 'range of pods' podSubnet '' cluster-cidr kube-controller-manager
-ranged 'range of services' serviceSubnet 10.96.0.0/12 service-cluster-ip-range kube-apiserver
-
 same "$config" || {
 	rm -f /etc/kubernetes/pki/apiserver.crt /etc/kubernetes/pki/apiserver.key
 	kubeadm init phase certs apiserver --config "$config" </dev/null
@@ -254,7 +228,8 @@ if [ -n "${2-}" ]; then
 	there=$there$(kubeadm join --help | sed -n 's/^etcd-join .*/,etcd-join/p; s,^ */etcd .*,\,control-plane-join/etcd,p' | tr -d '\n')
 	[ -s /etc/kubernetes/manifests/etcd.yaml ] || kubeadm init phase etcd local --config "$2" </dev/null
 fi
-while sleep 0.5; do
+# It ends with this shell, also where that is killed and ends nothing itself.
+while kill -0 $$ 2>/dev/null && sleep 0.5; do
 	find /etc/kubernetes/manifests /etc/kubernetes/kubelet.conf /var/lib/kubelet/pki /var/lib/kubelet/config.yaml /var/lib/kubelet/kubeadm-flags.env \
 		\( -type f -o -type d \) -exec sync {} + 2>/dev/null || :
 done &

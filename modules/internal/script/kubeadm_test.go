@@ -1,6 +1,7 @@
 package script_test
 
 import (
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -253,5 +254,20 @@ func TestJoinOfAMemberThatVotes(t *testing.T) {
 				t.Errorf("kubeadm is called so, and etcd's manifest is %q:\n%s", n.content(manifest), calls)
 			}
 		})
+	}
+}
+
+// What keeps the files of a join on the disk ends with it, also where its shell is killed and cannot end it.
+func TestJoinOfAMemberThatIsKilled(t *testing.T) {
+	const most = 300 // times, after which it gives up, so that nothing is left of a test that fails
+	n := newNode(t)
+	n.put("bin/kubeadm", "#!/bin/sh\nuntil [ -s \"$NODE/beats\" ]; do :; done\nkill -9 $PPID\n")
+	n.put("bin/sleep", fmt.Sprintf("#!/bin/sh\necho >>\"$NODE/beats\"\n[ \"$(wc -l <\"$NODE/beats\")\" -lt %d ]\n", most))
+	n.put("bin/find", "#!/bin/sh\n")
+	if err := n.run(script.KubeadmJoinPlane, "k8s-node2"); err == nil { // which awaits all that it has begun
+		t.Fatal("it was not killed")
+	}
+	if beats := strings.Count(n.content("beats"), "\n"); beats == 0 || beats >= most {
+		t.Errorf("it went on, %d times", beats)
 	}
 }
