@@ -126,7 +126,7 @@ func (d *derivation) likeFellows(i int, c *plans.Change) plans.Object {
 			continue
 		}
 		for _, a := range d.nodes[i].typ.Schema.Attributes {
-			if a.Common && after.Open(a.Name) && f.Object != nil && f.Unseen == "" {
+			if a.Common && after.Open(a.Name) && f.Object != nil && f.Unseen == "" && f.Object.Type().HasAttribute(a.Name) {
 				attrs[a.Name] = f.Object.GetAttr(a.Name)
 			}
 		}

@@ -84,7 +84,7 @@ func (r ringed) Via(here string, fellows []resource.Fellow[ringed]) (resource.Vi
 	self := fellows[at]
 	through, rings := "", map[string]bool{}
 	for i, f := range fellows {
-		if f.Object != nil {
+		if f.Object != nil && f.Object.Ring != nil {
 			rings[*f.Object.Ring] = true
 		}
 		switch {
