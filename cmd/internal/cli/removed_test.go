@@ -107,7 +107,7 @@ func TestDeadMachinesOfAClusterAreLetGo(t *testing.T) {
 		"Warning: host c is let go: its machine is not contacted, and what stands on it stays.",
 		"Plan: 2 to add, 1 to change, 2 to destroy. 1 object will be forgotten.",
 	}, "plan", "--out", "letgo.kplan", "--detailed-exitcode")
-	s.want(0, []string{`"via":"leave a"`, `"actions":["forget"]`, `"name":"c","address":"10.0.0.99","reachable":false`}, "show", "--json", "letgo.kplan")
+	s.want(0, []string{`"address":"kubeadm_join.worker@x","at":"a"`, `"via":"leave a"`, `"actions":["forget"]`, `"name":"c","address":"10.0.0.99","reachable":false`}, "show", "--json", "letgo.kplan")
 	s.want(0, []string{"Apply complete! Resources: 2 added, 1 changed, 2 destroyed."}, "apply", "letgo.kplan")
 	s.wantCluster("a b d y", "a b d")
 	s.want(0, []string{"No changes."}, "plan", "--detailed-exitcode")
