@@ -163,6 +163,9 @@ func kubeadmInit(c *Call) host.Output {
 	c.m.certify(true)
 	c.m.node = c.named(c.Argv[4])
 	c.m.found(c.m.node)
+	if address := c.said(c.Argv[4], "localAPIEndpoint", "advertiseAddress"); address != "" {
+		c.m.cluster.etcd[0].Address = address
+	}
 	if out := c.writePlane(c.Argv[4]); out != nil {
 		return *out
 	}
