@@ -21,6 +21,7 @@ func (c KubeadmControlPlane) Release(ctx context.Context, there host.Host, gone 
 	if err != nil {
 		return err
 	}
+	e.letGo = true
 	if err := e.without(name, name+" leaves"); err != nil {
 		return err
 	}

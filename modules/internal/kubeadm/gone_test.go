@@ -87,6 +87,9 @@ func TestADeadMemberIsTakenOutByAMajority(t *testing.T) {
 		goesDown(a, strings.Fields(c.down)...)
 		err := release()
 		left := members(a) == "a b" && strings.Join(a.Nodes(), " ") == "a b"
+		if err != nil && (strings.Contains(err.Error(), "Bring the others back") || !strings.Contains(err.Error(), "kplan-etcd restore --alone")) {
+			t.Errorf("%s: those that are let go do not come back: %v", what, err)
+		}
 		if (err == nil) != (c.want == "") || left != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, members %q, nodes %q", what, err, members(a), a.Nodes())
 		}
