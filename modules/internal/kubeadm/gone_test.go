@@ -23,7 +23,7 @@ func dead(t *testing.T) (a *hosttest.Machine, release func() error) {
 	}
 	goesDown(ms[0], "c")
 	return ms[0], func() error {
-		return recorded.Release(t.Context(), ms[0].Host(), resource.Gone{Host: "host-c", MachineID: facts.MachineID})
+		return recorded.Release(t.Context(), ms[0].Host(), resource.LetGo{Host: "host-c", MachineID: facts.MachineID})
 	}
 }
 
@@ -111,13 +111,13 @@ func TestWhoseNodeItIs(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		node *string
-		gone resource.Gone
+		gone resource.LetGo
 		left string
 	}{
-		{"another machine", &name, resource.Gone{Host: "w", MachineID: "another"}, "plane worker"},
-		{"another name", nil, resource.Gone{Host: "w", MachineID: contact.MachineID}, "plane worker"},
-		{"without a name", nil, resource.Gone{Host: "worker", MachineID: contact.MachineID}, "plane"},
-		{"again", &name, resource.Gone{Host: "w", MachineID: contact.MachineID}, "plane"},
+		{"another machine", &name, resource.LetGo{Host: "w", MachineID: "another"}, "plane worker"},
+		{"another name", nil, resource.LetGo{Host: "w", MachineID: contact.MachineID}, "plane worker"},
+		{"without a name", nil, resource.LetGo{Host: "worker", MachineID: contact.MachineID}, "plane"},
+		{"again", &name, resource.LetGo{Host: "w", MachineID: contact.MachineID}, "plane"},
 	} {
 		recorded := joinWanted()
 		recorded.Node = c.node
