@@ -280,3 +280,34 @@ resource "file" "user" {
 		}
 	}
 }
+
+// TestListingsThatFail holds that a listing fails, or finds nothing, of a saved
+// plan as it did when that was made.
+func TestListingsThatFail(t *testing.T) {
+	s := newSite(t, twoHosts+`
+resource "file" "listings" {
+  on      = host.web1
+  path    = "/etc/listings"
+  content = join(" ", [for d in ["nosuch", "bare", "bare/deep", "full", "full/a.txt", ".", "..", ".kplan"] :
+    "${d}:${can(fileset(d, "*.txt"))},${length(try(fileset(d, "*.none"), ["failed"]))}"])
+}
+`, "web1", "web2")
+	for _, dir := range []string{"bare/deep", "full"} {
+		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.write("full/a.txt", "a")
+	s.want(0, nil, "plan", "--out", "p")
+	if err := os.Remove(filepath.Join(s.dir, "bare/deep")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(s.dir, "nosuch"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.want(0, []string{"Apply complete!"}, "apply", "p")
+	const want = "nosuch:false,1 bare:true,0 bare/deep:true,0 full:true,0 full/a.txt:false,1 .:true,0 ..:false,1 .kplan:false,1"
+	if got := s.machines["web1"].Content("/etc/listings"); got != want {
+		t.Errorf("lists %s", got)
+	}
+}
