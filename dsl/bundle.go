@@ -30,7 +30,8 @@ type Bundle struct {
 	// were only used in sensitive values.
 	Files map[string][]byte `json:"files"`
 	// Listed is the paths that listings found in the directory of a module, by
-	// that directory: names, whatever the files hold.
+	// that directory: names, whatever the files hold. One that ends with a slash
+	// is a directory in which a listing found nothing.
 	Listed map[string][]string `json:"listed"`
 	// Digests, keyed, of the values of sensitive variables (var.name) and of
 	// the files that were only used in sensitive values (file.name).

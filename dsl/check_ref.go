@@ -40,7 +40,7 @@ func (s *Spec) checkArguments(n *node) hcl.Diagnostics {
 					child.call.source, arg, suggest(arg, slices.Collect(maps.Keys(vars)))))
 				continue
 			}
-			diags = append(diags, vars[arg].strangers(child.call.args[arg].Expression)...)
+			diags = append(diags, vars[arg].strangers(child.call.args[arg].Expression, "")...)
 		}
 		for _, v := range slices.Sorted(maps.Keys(vars)) {
 			if vars[v].def == nil && child.call.args[v] == nil {
@@ -104,7 +104,7 @@ func (r *resolver) module() {
 	for _, v := range m.variables {
 		r.visit(v.def, noReference)
 		if v.def != nil {
-			r.add(v.strangers(v.def.Expression)...)
+			r.add(v.strangers(v.def.Expression, "")...)
 		}
 		for _, c := range v.validations {
 			r.visit(c.cond, p)

@@ -15,8 +15,9 @@ import (
 // mistake.
 
 // strangers finds the attributes in an expression, as far as it is written out,
-// that a variable's type does not have.
-func (v *variableBlock) strangers(e hcl.Expression) (diags hcl.Diagnostics) {
+// that a variable's type does not have. from says in words where the expression
+// comes from that stands in no file; "" for one that does.
+func (v *variableBlock) strangers(e hcl.Expression, from string) (diags hcl.Diagnostics) {
 	var look func(e hclsyntax.Expression, typ cty.Type)
 	look = func(e hclsyntax.Expression, typ cty.Type) {
 		switch e := constructor(e).(type) {
@@ -46,11 +47,14 @@ func (v *variableBlock) strangers(e hcl.Expression) (diags hcl.Diagnostics) {
 					continue
 				}
 				names := slices.Sorted(maps.Keys(typ.AttributeTypes()))
-				rng := item.KeyExpr.Range()
-				if v.sensitive {
-					rng = v.rng // so that no snippet shows the value
+				rng, source := item.KeyExpr.Range(), ""
+				switch {
+				case from != "":
+					rng, source = v.rng, " The value is from "+from+"."
+				case v.sensitive: // so that no snippet shows the value
+					rng, source = v.rng, " It stands at "+at(rng)+"."
 				}
-				diags = append(diags, errorAt(rng, "Unknown attribute", "The type of the variable %q has no attribute %q there. It has %s.%s", v.name, name, list(names), suggest(name, names)))
+				diags = append(diags, errorAt(rng, "Unknown attribute", "The type of the variable %q has no attribute %q there. It has %s.%s%s", v.name, name, list(names), suggest(name, names), source))
 			}
 		}
 	}

@@ -22,7 +22,7 @@ import (
 type given struct {
 	value cty.Value
 	text  *string // not read yet: of the environment or the command line
-	from  string  // in words: the environment variable KPLAN_VAR_a, --var, a file's name
+	from  string  // in words: the environment variable KPLAN_VAR_a, --var, the place in a file
 	rng   hcl.Range
 }
 
@@ -31,13 +31,13 @@ func (s *Spec) variable(in *instance, id valueID, ev *evaluation) (cty.Value, hc
 	v := in.node.mod.variables[id.name]
 	var value cty.Value
 	var diags hcl.Diagnostics
-	rng := v.rng
+	rng, from := v.rng, ""
 	if in.parent == nil {
 		g, ok := s.given[id.name]
 		if !ok {
 			return cty.DynamicVal, nil // reported by readVariables
 		}
-		value, rng = g.value, g.rng
+		value, rng, from = g.value, g.rng, g.from
 	} else if arg := in.node.call.args[id.name]; arg != nil {
 		f := in.parent.frame(ev)
 		f.each = in.each
@@ -47,13 +47,17 @@ func (s *Spec) variable(in *instance, id valueID, ev *evaluation) (cty.Value, hc
 		}
 		rng = arg.rng
 	}
-	value, more := s.fit(v, value, rng)
+	value, more := s.fit(v, value, rng, from)
 	return s.bound(id, value, rng, append(diags, more...))
 }
 
 // fit makes what was given (cty.NilVal where nothing was) a value of the
-// variable: of its type, and marked where it is sensitive.
-func (s *Spec) fit(v *variableBlock, value cty.Value, rng hcl.Range) (cty.Value, hcl.Diagnostics) {
+// variable: of its type, and marked where it is sensitive. from says where, of
+// one of the root module; "" for its default.
+func (s *Spec) fit(v *variableBlock, value cty.Value, rng hcl.Range, from string) (cty.Value, hcl.Diagnostics) {
+	if from != "" {
+		from = " from " + from
+	}
 	if v.sensitive {
 		rng = v.rng // so that no snippet shows the value
 	}
@@ -66,7 +70,7 @@ func (s *Spec) fit(v *variableBlock, value cty.Value, rng hcl.Range) (cty.Value,
 			}
 			value = def
 		case value != cty.NilVal:
-			return cty.DynamicVal, hcl.Diagnostics{errorAt(rng, "Invalid value for a variable", "The variable %q cannot be null.", v.name)}
+			return cty.DynamicVal, hcl.Diagnostics{errorAt(rng, "Invalid value for a variable", "The variable %q cannot be null, and its value%s is.", v.name, from)}
 		default:
 			return cty.DynamicVal, nil // reported where the value is missing
 		}
@@ -80,7 +84,7 @@ func (s *Spec) fit(v *variableBlock, value cty.Value, rng hcl.Range) (cty.Value,
 		case v.typ.typ.Equals(cty.List(hostType)):
 			why = "a list of hosts is required, such as role.worker or [host.web1]"
 		}
-		return cty.DynamicVal, hcl.Diagnostics{errorAt(rng, "Invalid value for a variable", "The value of %q is not as its type says: %s.", v.name, why)}
+		return cty.DynamicVal, hcl.Diagnostics{errorAt(rng, "Invalid value for a variable", "The value of %q%s is not as its type says: %s.", v.name, from, why)}
 	}
 	if v.sensitive {
 		out = out.Mark(functions.Sensitive)
@@ -169,10 +173,7 @@ func (s *Spec) fromText(v *variableBlock, g given) (cty.Value, hcl.Diagnostics) 
 		value, diags = e.Value(nil)
 	}
 	if !diags.HasErrors() {
-		if strangers := v.strangers(e); strangers.HasErrors() {
-			for _, d := range strangers { // the text has no place in a file
-				d.Subject = &v.rng
-			}
+		if strangers := v.strangers(e, g.from); strangers.HasErrors() {
 			return cty.NilVal, strangers
 		}
 	}
@@ -272,8 +273,8 @@ func (s *Spec) valueFile(name string, src []byte, err error) hcl.Diagnostics {
 			diags = append(diags, errorAt(rng, "Not a constant", "The value of %q in %s is to be a constant: it can use no function and refer to nothing.", a.Name, name))
 			continue
 		}
-		diags = append(diags, v.strangers(a.Expr)...)
-		s.given[a.Name] = given{value: value, from: name, rng: a.SrcRange}
+		diags = append(diags, v.strangers(a.Expr, "")...)
+		s.given[a.Name] = given{value: value, from: at(a.SrcRange), rng: a.SrcRange}
 	}
 	return diags
 }

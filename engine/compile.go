@@ -210,7 +210,7 @@ func (d *derivation) keep() {
 func (d *derivation) outlook(i int, gone map[claim]int) resource.Outlook {
 	host := d.addr(i).Host
 	return resource.Outlook{
-		Gone: func(what string) bool {
+		Deleted: func(what string) bool {
 			j, ok := gone[claim{host, what}]
 			return ok && (j >= d.graph.Instances || d.waitsFor(i, j))
 		},

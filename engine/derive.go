@@ -127,7 +127,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 			continue
 		}
 		d.index[a] = len(d.insts) + len(d.left)
-		d.left = append(d.left, graph.Leftover{Addr: a, Needs: in.State.Objects[a].Needs, Gone: d.letGo[a.Host]})
+		d.left = append(d.left, graph.Leftover{Addr: a, Needs: in.State.Objects[a].Needs, LetGo: d.letGo[a.Host]})
 	}
 	var err error
 	d.graph, err = graph.Build(d.insts, d.left, func(a addr.Instance) []string { return in.State.Objects[a].Needs }, d.oneByOne)

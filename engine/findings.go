@@ -160,13 +160,22 @@ func (d *derivation) resolves(i int, what string) bool {
 	return false
 }
 
-// takesAway reports whether the plan takes the resource of node i away from a host;
-// where that host was not read, a later plan does.
-func (d *derivation) takesAway(i int, host string) bool {
+// takesAway reports whether the plan takes an object of the resource of node i
+// away, as it is recorded; where its host was not read, a later plan does.
+func (d *derivation) takesAway(i int, which resource.Match) bool {
 	a := d.addr(i)
-	a.Host = host
-	j, ok := d.index[a]
-	return ok && j >= d.graph.Instances && (d.nodes[j].withheld != "" || d.nodes[j].change != nil && d.nodes[j].change.Action == plans.Delete)
+	for j := d.graph.Instances; which.Value != "" && j < d.graph.Leftovers; j++ {
+		at := d.addr(j)
+		if at.Resource != a.Resource || at.Key != a.Key {
+			continue
+		}
+		leaves := d.nodes[j].withheld != "" || d.nodes[j].change != nil && d.nodes[j].change.Action == plans.Delete
+		rec, _ := d.recorded(j)
+		if v := rec.Attrs.Value; leaves && v.Type().HasAttribute(which.Attr) && textOf(v.GetAttr(which.Attr)) == which.Value {
+			return true
+		}
+	}
+	return false
 }
 
 // warns reports whether nothing that is found of node i refuses: a look at what

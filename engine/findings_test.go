@@ -20,7 +20,8 @@ import (
 // picky is a type with the findings that its machine's file needsFile lists:
 // lines of NAME|error or warning|MSG|UNIQUE|RESOLVED|LEAVES.
 type picky struct {
-	Name string `cty:"name" kplan:"id"`
+	Name string  `cty:"name" kplan:"id"`
+	Tag  *string `cty:"tag"`
 }
 
 const (
@@ -54,7 +55,7 @@ func (p picky) Inspect(ctx context.Context, h host.Host, s resource.Situation) (
 	for line := range strings.Lines(string(f[0].Content)) {
 		w := append(strings.Split(strings.TrimSpace(line), "|"), "")
 		list = append(list, resource.Finding{
-			Name: w[0], Error: w[1] == "error", Msg: strings.ReplaceAll(w[2], "ADDRESS", s.Address), Advice: "Mend it.", Unique: w[3], Resolved: w[4], Leaves: w[5],
+			Name: w[0], Error: w[1] == "error", Msg: strings.ReplaceAll(w[2], "ADDRESS", s.Address), Advice: "Mend it.", Unique: w[3], Resolved: w[4], Leaves: resource.Match{Attr: "tag", Value: w[5]},
 		})
 	}
 	return list, nil
@@ -326,12 +327,18 @@ func TestFindingsOfWhatIsWithheld(t *testing.T) {
 	}
 }
 
-// What is only there because of a host that the plan takes the resource away from stands against nothing.
+// What is only there because of an object that the plan takes away from another host stands against nothing.
 func TestFindingsOfWhatLeaves(t *testing.T) {
 	w := pickyWorld(t, map[string]string{"a": "", "b": ""})
+	tagged := strings.Replace(aPicky, "name =", "tag  = \"tag-${each.host.name}\"\n  name =", 1)
+	w.spec(tagged)
 	w.apply()
+	w.spec(strings.Replace(tagged, "= hosts", "= host.a", 1))
 	w.needs(map[string]string{"a": "x|warning|b is there|||b"})
-	w.spec(strings.Replace(aPicky, "= hosts", "= host.a", 1))
+	if got := w.plan().Plan.Warnings(); len(got) != 1 {
+		t.Errorf("what leaves is not called as its host: %q", got)
+	}
+	w.needs(map[string]string{"a": "x|warning|b is there|||tag-b"})
 	if got := w.plan().Plan.Warnings(); len(got) != 0 {
 		t.Errorf("it leaves: %q", got)
 	}

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/hashicorp/hcl/v2"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
@@ -169,11 +170,16 @@ func (r *run) await(ctx context.Context) hcl.Diagnostics {
 }
 
 // adopt waits for an act on the machine m, over as many connections as that
-// takes.
+// takes, with pauses that grow.
 func (r *run) adopt(ctx context.Context, m *member, id host.ActID) (out host.Output, err error) {
-	for {
+	for wait := pause; ; wait = min(2*wait, patience) {
 		out, err = m.link.Session.Adopt(ctx, id)
 		if !errors.Is(err, host.ErrLost) || ctx.Err() != nil {
+			return out, err
+		}
+		select {
+		case <-time.After(wait):
+		case <-ctx.Done():
 			return out, err
 		}
 		if err := r.fleet.reopen(ctx, m); err != nil {

@@ -87,7 +87,8 @@ type Temporary interface{ Temporary() bool }
 // attempts is how often a connection is tried, and pause how long the first
 // wait between two attempts is; each further wait is twice as long. After
 // patience there is no further attempt: a machine that is off is not waited
-// for three times.
+// for three times. Where something is waited for over connections that are lost
+// again and again, the waits between them grow up to patience.
 const (
 	attempts = 3
 	pause    = 500 * time.Millisecond

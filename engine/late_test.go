@@ -213,6 +213,36 @@ func TestAConnectionIsLostWhileAnActIsWaitedFor(t *testing.T) {
 	}
 }
 
+// A machine on which no connection lasts is not run at: the pauses grow.
+func TestConnectionsAreLostWhileAnActIsWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, "a")
+		counted(w, 0)
+		w.spec(slow)
+		release := cutShort(w)
+		p := w.plan()
+		for n := range 6 {
+			w.machines["a"].Arrange(hosttest.Fault{Call: n + 2}) // each time the one after contact
+		}
+		time.AfterFunc(20*time.Second, release)
+		began, before := time.Now(), len(w.events)
+		r, diags := w.run(p)
+		w.noErrors(diags)
+		if w.machines["a"].Pending() || r.Counts[event.Adopted] != 1 {
+			t.Errorf("counts %v", r.Counts)
+		}
+		var at []string
+		for _, e := range w.events[before:] {
+			if _, ok := e.Data.(event.HostConnecting); ok {
+				at = append(at, e.Time.Sub(began).String())
+			}
+		}
+		if got := strings.Join(at, " "); got != "500ms 1.5s 3.5s 7.5s 12.5s 17.5s" {
+			t.Errorf("connected again after %s", got)
+		}
+	})
+}
+
 // A connection that is lost in the first reading is made again, as at any other
 // moment.
 func TestAConnectionIsLostInTheFirstReading(t *testing.T) {

@@ -161,9 +161,9 @@ func (d *derivation) wayOut(name string) string {
 }
 
 // machineGone is the machine of the step, which is let go.
-func (s *stepRun) machineGone() resource.Gone {
+func (s *stepRun) machineGone() resource.LetGo {
 	name := s.step.Addr.Host
-	return resource.Gone{Host: name, MachineID: s.now.Hosts[name].MachineID}
+	return resource.LetGo{Host: name, MachineID: s.now.Hosts[name].MachineID}
 }
 
 // bare reports whether a host is recorded, and no object of it.
@@ -182,7 +182,7 @@ func (r *run) forgetHosts(ctx context.Context) error {
 		if _, known := r.now.Hosts[name]; !known || r.recordsOf(name) {
 			continue
 		}
-		if err := r.journal.Host(ctx, state.Host{Name: name, Gone: true}); err != nil {
+		if err := r.journal.Host(ctx, state.Host{Name: name, Forgotten: true}); err != nil {
 			return err
 		}
 	}

@@ -69,7 +69,7 @@ func (g guest) Delete(ctx context.Context, h host.Host) error {
 	return err
 }
 
-func (g guest) Release(ctx context.Context, there host.Host, _ resource.Gone) error {
+func (g guest) Release(ctx context.Context, there host.Host, _ resource.LetGo) error {
 	_, err := there.Do(ctx, host.Remove{Path: "/etc/guests"})
 	return err
 }

@@ -58,3 +58,40 @@ func TestATypeGetsAnAttribute(t *testing.T) {
 	w.apply()
 	w.wantSteps()
 }
+
+// unmarked is an earlier version of ringed, which did not say which ring it is.
+type unmarked struct{}
+
+func (u unmarked) Read(ctx context.Context, h host.Host) (*unmarked, error) {
+	f, err := host.Read(ctx, h, ringFile)
+	if err != nil || f[0] == nil {
+		return nil, err
+	}
+	return &u, nil
+}
+
+func (u unmarked) Apply(ctx context.Context, h host.Host, _ *unmarked) error {
+	_, err := h.Do(ctx, host.WriteFile{Path: ringFile, Content: []byte("of gold"), Mode: 0o644})
+	return err
+}
+
+// So may what the members of one thing have in common.
+func TestMembersGetAnAttributeInCommon(t *testing.T) {
+	w := newWorld(t, "a", "b")
+	w.types = modules.NewCatalog(append(modules.All(), resource.Define[unmarked]("ringed"))...)
+	w.spec(ringOn("host.a"))
+	w.apply()
+	w.types = modules.NewCatalog(append(modules.All(), resource.Define[ringed]("ringed"))...)
+	w.spec(ringOn("host.a", "host.b") + "output \"rings\" {\n  value = [for r in all.ringed.x : r.ring]\n}\n")
+	p, _ := w.planWith(func(in *engine.PlanInput) { in.Offline = true })
+	if got := steps(p); !slices.Equal(got, []string{"create ringed.x@b"}) {
+		t.Errorf("without contact: %q", got)
+	}
+	if c, _ := p.Plan.Change(p.Plan.Steps()[0].Addr); !c.After.Open("ring") {
+		t.Errorf("the ring is known to be %#v", c.After.Value)
+	}
+	p.Close()
+	w.wantVia("create b join a")
+	w.apply()
+	w.wantVia()
+}

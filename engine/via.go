@@ -95,7 +95,7 @@ func (d *derivation) fellows(i int, c *plans.Change) []resource.Fellow[cty.Value
 	var out []resource.Fellow[cty.Value]
 	for _, j := range nodes {
 		r := d.nodes[j].reading()
-		f := resource.Fellow[cty.Value]{Host: d.addr(j).Host, Unseen: d.nodes[j].withheld, Gone: d.letGo[d.addr(j).Host]}
+		f := resource.Fellow[cty.Value]{Host: d.addr(j).Host, Unseen: d.nodes[j].withheld, LetGo: d.letGo[d.addr(j).Host]}
 		if toBeMade := j == i && (c.Action == plans.Create || c.Action == plans.Replace); r.before.Exists() && !toBeMade {
 			f.Object = &r.before.Value
 		}
@@ -126,7 +126,7 @@ func (d *derivation) likeFellows(i int, c *plans.Change) plans.Object {
 			continue
 		}
 		for _, a := range d.nodes[i].typ.Schema.Attributes {
-			if a.Common && after.Open(a.Name) && f.Object != nil && f.Unseen == "" {
+			if a.Common && after.Open(a.Name) && f.Object != nil && f.Unseen == "" && f.Object.Type().HasAttribute(a.Name) {
 				attrs[a.Name] = f.Object.GetAttr(a.Name)
 			}
 		}

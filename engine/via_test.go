@@ -68,7 +68,7 @@ func (r ringed) Delete(ctx context.Context, h host.Host) error {
 }
 
 // Release gives it back by one that has the ring.
-func (r ringed) Release(ctx context.Context, there host.Host, gone resource.Gone) error {
+func (r ringed) Release(ctx context.Context, there host.Host, gone resource.LetGo) error {
 	if via := resource.ViaOf(ctx); via.How != "leave" {
 		return fmt.Errorf("it is to be given back by %q", via)
 	}
@@ -84,13 +84,13 @@ func (r ringed) Via(here string, fellows []resource.Fellow[ringed]) (resource.Vi
 	self := fellows[at]
 	through, rings := "", map[string]bool{}
 	for i, f := range fellows {
-		if f.Object != nil {
+		if f.Object != nil && f.Object.Ring != nil {
 			rings[*f.Object.Ring] = true
 		}
 		switch {
 		case f.Unseen != "":
 			return resource.Via{}, &resource.UnseenError{Host: f.Host, Reason: f.Unseen}
-		case i == at || f.Object == nil && (!self.Leaves || self.Gone) || f.Leaves && i < at:
+		case i == at || f.Object == nil && (!self.Leaves || self.LetGo) || f.Leaves && i < at:
 		case through == "" || f.Leaves && self.Leaves:
 			through = f.Host
 		}
@@ -98,7 +98,7 @@ func (r ringed) Via(here string, fellows []resource.Fellow[ringed]) (resource.Vi
 	switch {
 	case len(rings) > 1:
 		return resource.Via{}, errors.New("there is more than one ring")
-	case self.Gone && through == "":
+	case self.LetGo && through == "":
 		return resource.Via{}, nil
 	case self.Leaves && through != "":
 		return resource.Via{How: "leave", Host: through}, nil

@@ -23,7 +23,7 @@ import (
 
 // FileFormat is the version of saved plans that this kplan writes. It reads no
 // other.
-const FileFormat = 1
+const FileFormat = 2
 
 const (
 	maxFile    = 64 << 20  // of a saved plan
@@ -132,7 +132,7 @@ func (m Meta) Digest() (string, error) {
 
 // The comment of the zip is the seal: it ends the file, and its last 64
 // characters are the HMAC-SHA256 of all bytes before them.
-const sealPrefix = "kplan plan 1 hmac-sha256:"
+var sealPrefix = fmt.Sprintf("kplan plan %d hmac-sha256:", FileFormat)
 
 var sealRE = regexp.MustCompile(`kplan plan ([0-9]{1,9}) [a-z0-9-]+:[0-9a-f]{64}$`)
 
@@ -228,7 +228,7 @@ func isSource(name string) bool {
 // then a seal of another key, or a key that is nil, does not matter, if Base
 // holds all its digests: then that digest names all that is in the file. Everything stays in memory.
 func Read(r io.ReaderAt, size int64, key []byte, expect string) (*Plan, *File, error) {
-	const least = int64(len(sealPrefix) + 2*sha256.Size)
+	least := int64(len(sealPrefix) + 2*sha256.Size)
 	if size < least || size > maxFile {
 		return nil, nil, &SealError{Msg: fmt.Sprintf("a file of %d bytes is not a saved plan", size)}
 	}

@@ -270,24 +270,29 @@ func TestTampering(t *testing.T) {
 	refused(t, "unnamed sources", theirs, sealKey, bare.Digest())
 }
 
+// A plan of another format is refused by what it says of itself, before and behind
+// its seal.
 func TestFormats(t *testing.T) {
 	p, f := saved(t)
-	entries := entriesOf(t, encode(t, p, f, sealKey))
-	for i := range entries {
-		if entries[i][0] == "meta.json" {
-			entries[i][1] = strings.Replace(entries[i][1], `"format":1`, `"format":2`, 1)
+	own := fmt.Sprint(FileFormat)
+	for _, other := range []int{FileFormat - 1, FileFormat + 1} {
+		entries := entriesOf(t, encode(t, p, f, sealKey))
+		for i := range entries {
+			if entries[i][0] == "meta.json" {
+				entries[i][1] = strings.Replace(entries[i][1], `"format":`+own, `"format":`+fmt.Sprint(other), 1)
+			}
 		}
-	}
-	data := rezip(t, entries, sealKey)
-	_, _, err := Read(bytes.NewReader(data), int64(len(data)), sealKey, "")
-	var format *FormatError
-	if !errors.As(err, &format) || format.Format != 2 || format.Version != "1.0.0" {
-		t.Error(err)
-	}
-	later := bytes.Replace(data, []byte("kplan plan 1 "), []byte("kplan plan 2 "), 1)
-	_, _, err = Read(bytes.NewReader(later), int64(len(later)), sealKey, "")
-	if !errors.As(err, &format) || format.Format != 2 {
-		t.Error(err)
+		data := rezip(t, entries, sealKey)
+		_, _, err := Read(bytes.NewReader(data), int64(len(data)), sealKey, "")
+		var format *FormatError
+		if !errors.As(err, &format) || format.Format != other || format.Version != "1.0.0" {
+			t.Error(err)
+		}
+		named := bytes.Replace(data, []byte("kplan plan "+own+" "), fmt.Appendf(nil, "kplan plan %d ", other), 1)
+		_, _, err = Read(bytes.NewReader(named), int64(len(named)), sealKey, "")
+		if bytes.Equal(named, data) || !errors.As(err, &format) || format.Format != other {
+			t.Error(err)
+		}
 	}
 }
 

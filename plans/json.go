@@ -69,6 +69,7 @@ type jsonHost struct {
 type jsonStep struct {
 	ID        Node     `json:"id"`
 	Address   string   `json:"address"`
+	At        string   `json:"at,omitempty"`
 	After     []Node   `json:"after"`
 	Condition string   `json:"condition,omitempty"`
 	Disrupts  []string `json:"disrupts,omitempty"`
@@ -113,7 +114,7 @@ func (p *Plan) JSON(o JSONOptions) ([]byte, error) {
 		out.Hosts = append(out.Hosts, jsonHost{h.Name, h.Address, h.Reachable, facts(h.Facts)})
 	}
 	for _, s := range p.c.Steps {
-		out.Steps = append(out.Steps, jsonStep{s.ID, s.Addr.String(), nodes(s.After), s.Condition, s.Disrupts, s.Via})
+		out.Steps = append(out.Steps, jsonStep{s.ID, s.Addr.String(), s.At, nodes(s.After), s.Condition, s.Disrupts, s.Via})
 	}
 	for _, b := range p.c.Barriers {
 		out.Barriers = append(out.Barriers, jsonBarrier{b.ID, nodes(b.After)})

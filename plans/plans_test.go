@@ -282,7 +282,7 @@ func TestJSON(t *testing.T) {
 	if len(all) > 0 {
 		t.Errorf("more keys: %v", all)
 	}
-	for _, want := range []string{`"facts":{"arch":"","cgroup_version":0`, `"memory_mib":512`, `"barriers":[{"id":3,"after":[1,2]}]`, `"state":{"lineage":"l","serial":3}`, `"replace_paths":[["id"]]`, `"v":{"value":1000000}`} {
+	for _, want := range []string{`"facts":{"arch":"","cgroup_version":0`, `"memory_mib":512`, `"barriers":[{"id":3,"after":[1,2]}]`, `"state":{"lineage":"l","serial":3}`, `"replace_paths":[["id"]]`, `"id":6,"address":"file.gone@a","at":"b","after":[5,1]`, `"id":7,"address":"file.kept@b","after":[]`, `"v":{"value":1000000}`} {
 		if !bytes.Contains(data, []byte(want)) {
 			t.Errorf("%s is missing in %s", want, data)
 		}

@@ -116,7 +116,7 @@ func (s *Snapshot) Fold(r Record) error {
 		s.Interrupted[r.Intent.Addr] = *r.Intent
 	case r.Result != nil:
 		return s.foldResult(*r.Result)
-	case r.Host != nil && r.Host.Gone:
+	case r.Host != nil && r.Host.Forgotten:
 		delete(s.Hosts, r.Host.Name)
 	case r.Host != nil:
 		s.Hosts[r.Host.Name] = *r.Host

@@ -50,8 +50,8 @@ type Host struct {
 	Connection Connection `json:"connection"` // how it was last reached; no secret
 	HostKey    string     `json:"host_key"`   // authorized_keys form
 	MachineID  string     `json:"machine_id"`
-	// Gone stands in a journal only: nothing is recorded of the host any more.
-	Gone bool `json:"gone,omitempty"`
+	// Forgotten stands in a journal only: nothing is recorded of the host any more.
+	Forgotten bool `json:"gone,omitempty"`
 }
 
 // Connection is how a machine was reached, without secrets, for deleting what

@@ -158,7 +158,7 @@ func TestFold(t *testing.T) {
 			func(s *state.Snapshot) bool { return len(s.Objects) == 0 },
 		},
 		"a host is let go": {
-			[]state.Record{{Host: &state.Host{Name: "a"}}, {Host: &state.Host{Name: "b"}}, {Host: &state.Host{Name: "a", Gone: true}}},
+			[]state.Record{{Host: &state.Host{Name: "a"}}, {Host: &state.Host{Name: "b"}}, {Host: &state.Host{Name: "a", Forgotten: true}}},
 			func(s *state.Snapshot) bool { _, b := s.Hosts["b"]; return b && len(s.Hosts) == 1 },
 		},
 		"a debt waits for its object": {

@@ -43,7 +43,7 @@ type ops struct {
 	do         func(ctx context.Context, h host.Host, want cty.Value) (Outcome, error)
 	validate   func(want cty.Value) error
 	del        func(ctx context.Context, h host.Host, recorded cty.Value) error
-	release    func(ctx context.Context, there host.Host, recorded cty.Value, gone Gone) error
+	release    func(ctx context.Context, there host.Host, recorded cty.Value, gone LetGo) error
 	claims     func(want cty.Value) []string
 	refresh    func(ctx context.Context, h host.Host, want cty.Value) error
 	word       string
@@ -186,7 +186,7 @@ func define[T any](name string, opts []Option) *Type {
 		}
 	}
 	if _, ok := power[Releaser](zero); ok {
-		t.ops.release = func(ctx context.Context, there host.Host, recorded cty.Value, gone Gone) error {
+		t.ops.release = func(ctx context.Context, there host.Host, recorded cty.Value, gone LetGo) error {
 			return any(known(recorded)).(Releaser).Release(ctx, there, gone)
 		}
 	}
@@ -245,7 +245,7 @@ func define[T any](name string, opts []Option) *Type {
 		t.ops.via = func(object cty.Value, here string, fellows []Fellow[cty.Value]) (Via, error) {
 			of := make([]Fellow[T], len(fellows))
 			for i, f := range fellows {
-				of[i] = Fellow[T]{Host: f.Host, Unseen: f.Unseen, Leaves: f.Leaves, Gone: f.Gone}
+				of[i] = Fellow[T]{Host: f.Host, Unseen: f.Unseen, Leaves: f.Leaves, LetGo: f.LetGo}
 				if f.Object != nil {
 					o := known(*f.Object)
 					of[i].Object = &o

@@ -50,9 +50,15 @@ type Finding struct {
 	// Resolved is what, in the words of Claims, a step of the plan before this
 	// one would have to change for the finding to be none; "" for nothing.
 	Resolved string
-	// Leaves is a host: where the plan takes the resource away from it, and its
-	// object with it, the finding is none; "" for no host.
-	Leaves string
+	// Leaves tells the object of another host: where the plan takes the resource
+	// away from that, and the object with it, the finding is none.
+	Leaves Match
+}
+
+// Match is the objects of which an attribute has that value; the zero Match is
+// none.
+type Match struct {
+	Attr, Value string
 }
 
 // Inspects reports whether the type inspects machines.

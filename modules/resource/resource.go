@@ -94,7 +94,7 @@ type (
 	// machine of the host of Via or of a peer; the receiver is what is recorded. It
 	// may be called again after a cut.
 	Releaser interface {
-		Release(ctx context.Context, there host.Host, gone Gone) error
+		Release(ctx context.Context, there host.Host, gone LetGo) error
 	}
 	// Inputer names the attributes whose change makes an act due again; without
 	// it, all of them.
@@ -108,8 +108,8 @@ type (
 	}
 )
 
-// Gone is a machine that is let go, as it is recorded.
-type Gone struct {
+// LetGo is a machine that is let go, as it is recorded.
+type LetGo struct {
 	Host      string
 	MachineID string // of /etc/machine-id; "" where it is not recorded
 }
@@ -137,8 +137,8 @@ type Keeper[T any] interface {
 // Outlook is what a plan does around an object that it would delete, in the
 // words of Claims.
 type Outlook struct {
-	// Gone tells whether something that is claimed is deleted before.
-	Gone func(claim string) bool
+	// Deleted tells whether something that is claimed is deleted before.
+	Deleted func(claim string) bool
 	// Claimed is something that begins with prefix and that an instance claims;
 	// "" where there is nothing.
 	Claimed func(prefix string) string

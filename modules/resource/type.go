@@ -61,7 +61,7 @@ func (t *Type) Delete(ctx context.Context, h host.Host, recorded cty.Value) erro
 func (t *Type) CanRelease() bool { return t.ops.release != nil }
 
 // Release is that of Releaser, for a type that is one.
-func (t *Type) Release(ctx context.Context, there host.Host, recorded cty.Value, gone Gone) error {
+func (t *Type) Release(ctx context.Context, there host.Host, recorded cty.Value, gone LetGo) error {
 	return t.ops.release(ctx, there, recorded, gone)
 }
 

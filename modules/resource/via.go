@@ -24,7 +24,7 @@ type Fellow[T any] struct {
 	Object *T     // nil where there is none
 	Unseen string // why it was not read; "" where it was
 	Leaves bool   // the plan takes it away
-	Gone   bool   // its machine is let go: Object is what is recorded, and nothing can be done there
+	LetGo  bool   // its machine is let go: Object is what is recorded, and nothing can be done there
 }
 
 // Router is a type whose objects on the hosts of one resource are members of

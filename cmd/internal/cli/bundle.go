@@ -13,12 +13,15 @@ import (
 	"github.com/kplan/kplan/state"
 )
 
-// Where the parts of a spec's bundle stand in a saved plan.
+// Where the parts of a spec's bundle stand in a saved plan. Names that begin with
+// kplan/ are those of modules that are part of the program, none of which is called
+// as what is put there beside them.
 const (
-	specPlace  = "spec/"        // sources, by their names
-	ownPlace   = "spec/.local/" // those whose names begin with ./
-	filesPlace = "files/"       // files that functions read
-	restPlace  = "files/.bundle.json"
+	specPlace  = "spec/"  // sources, by their names
+	filesPlace = "files/" // files that functions read, by their names
+	ownName    = "./kplan/"
+	ownPlace   = "kplan/.local/" // names that begin with ownName
+	restPlace  = "files/kplan/.bundle.json"
 )
 
 // rest is what a bundle holds that has no place of its own in a saved plan:
@@ -36,10 +39,10 @@ func pack(b *dsl.Bundle, in engine.PlanInput, o planOptions) (*plans.File, error
 		Version: Version, Variables: map[string]cty.Value{}, Secrets: b.Digests, Options: o.saved(),
 	}}
 	for name, src := range b.Sources {
-		f.Sources[packed(name)] = src
+		f.Sources[specPlace+packed(name)] = src
 	}
 	for name, content := range b.Files {
-		f.Sources[filesPlace+strings.TrimPrefix(packed(name), specPlace)] = content
+		f.Sources[filesPlace+packed(name)] = content
 	}
 	for name, doc := range b.Variables {
 		v, err := ctyjson.Unmarshal(doc, cty.DynamicPseudoType)
@@ -59,10 +62,10 @@ func pack(b *dsl.Bundle, in engine.PlanInput, o planOptions) (*plans.File, error
 }
 
 func packed(name string) string {
-	if own, ok := strings.CutPrefix(name, "./"); ok {
+	if own, ok := strings.CutPrefix(name, ownName); ok {
 		return ownPlace + own
 	}
-	return specPlace + name
+	return name
 }
 
 // unpack is the bundle and the state in a saved plan.
@@ -92,8 +95,8 @@ func unpack(f *plans.File) (*dsl.Bundle, *state.Snapshot, error) {
 			to, place = b.Files, filesPlace
 		}
 		name = strings.TrimPrefix(name, place)
-		if own, ok := strings.CutPrefix(name, strings.TrimPrefix(ownPlace, specPlace)); ok {
-			name = "./" + own
+		if own, ok := strings.CutPrefix(name, ownPlace); ok {
+			name = ownName + own
 		}
 		to[name] = content
 	}

@@ -214,7 +214,7 @@ func sample(t *testing.T) *plans.Plan {
 		},
 		Steps: []plans.Step{
 			{ID: 1, Addr: a, Action: plans.Replace, Strict: true, Disrupts: []string{"x"}, Via: "join k"},
-			{ID: 3, Addr: b, Action: plans.Create, After: []plans.Node{2}, Condition: "c"},
+			{ID: 3, Addr: b, Action: plans.Create, After: []plans.Node{2}, Condition: "c", At: "i"},
 		},
 		Barriers: []plans.Barrier{{ID: 2, After: []plans.Node{1}}},
 		Withheld: []plans.Withheld{{Addr: instance("file.c@i"), Reason: "down"}},

@@ -280,3 +280,74 @@ resource "file" "user" {
 		}
 	}
 }
+
+// TestListingsThatFail holds that a listing fails, or finds nothing, of a saved
+// plan as it did when that was made.
+func TestListingsThatFail(t *testing.T) {
+	s := newSite(t, twoHosts+`
+resource "file" "listings" {
+  on      = host.web1
+  path    = "/etc/listings"
+  content = join(" ", [for d in ["nosuch", "bare", "bare/deep", "full", "full/a.txt", ".", "..", ".kplan"] :
+    "${d}:${can(fileset(d, "*.txt"))},${length(try(fileset(d, "*.none"), ["failed"]))}"])
+}
+`, "web1", "web2")
+	for _, dir := range []string{"bare/deep", "full"} {
+		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s.write("full/a.txt", "a")
+	s.want(0, nil, "plan", "--out", "p")
+	if err := os.Remove(filepath.Join(s.dir, "bare/deep")); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(filepath.Join(s.dir, "nosuch"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	s.want(0, []string{"Apply complete!"}, "apply", "p")
+	const want = "nosuch:false,1 bare:true,0 bare/deep:true,0 full:true,0 full/a.txt:false,1 .:true,0 ..:false,1 .kplan:false,1"
+	if got := s.machines["web1"].Content("/etc/listings"); got != want {
+		t.Errorf("lists %s", got)
+	}
+}
+
+// TestNamesOfTheProgram gives files and modules of the spec the names that a
+// saved plan gives its own parts.
+func TestNamesOfTheProgram(t *testing.T) {
+	names := []string{".bundle.json", ".local/x", "kplan/x", "kplan/.local/x", "kplan/.bundle.json", "spec/x", "files/.bundle.json"}
+	s := newSite(t, twoHosts+`
+resource "file" "all" {
+  on      = host.web1
+  path    = "/etc/all"
+  content = join(" ", concat([for n in ["`+strings.Join(names, `", "`)+`"] : file(n)], [module.hidden.o, module.own.o]))
+}
+module "hidden" { 
+  source = "./.local/m"
+}
+module "own" { 
+  source = "./kplan/m"
+}
+output "names" {
+  value = length(fileset(".", "*"))
+}
+`, "web1", "web2")
+	for _, dir := range []string{".local/m", "kplan/.local", "kplan/m", "spec", "files"} {
+		if err := os.MkdirAll(filepath.Join(s.dir, dir), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range names {
+		s.write(name, "in "+name)
+	}
+	s.write(".local/m/m.kplan.hcl", "output \"o\" { value = \"hidden\" }\n")
+	s.write("kplan/m/m.kplan.hcl", "output \"o\" { value = \"own\" }\n")
+	s.want(0, nil, "plan", "--out", "p")
+	for _, name := range names {
+		s.write(name, "changed")
+	}
+	s.want(0, []string{"Apply complete!"}, "apply", "p")
+	if got := s.machines["web1"].Content("/etc/all"); got != "in "+strings.Join(names, " in ")+" hidden own" {
+		t.Errorf("wrote %s", got)
+	}
+}

@@ -123,6 +123,9 @@ func (t *table) fileSet() function.Function {
 				found = append(found, cty.StringVal(rel))
 			}
 			if len(found) == 0 {
+				if dir != "." {
+					t.files.found(dir + "/")
+				}
 				return cty.SetValEmpty(cty.String), nil
 			}
 			return cty.SetVal(found), nil

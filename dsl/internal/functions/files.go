@@ -43,7 +43,7 @@ type Files struct {
 	// Files and directories that no function reads or lists; files of values are
 	// so wherever they are.
 	closed []string
-	names  []string // of recorded files: all that there are, sorted
+	names  []string // of recorded files: all that listings found, sorted
 
 	mu     sync.Mutex
 	read   map[string]*File // by path; of a plan's, also those not read yet
@@ -69,7 +69,7 @@ func OpenFiles(dir string) (*Files, error) {
 }
 
 // RecordedFiles is files by path, as a saved plan or a module inside the binary
-// holds them. names are those that listings find: there may be more than have
+// holds them. names are those that Listed gives: there may be more than have
 // content, and fewer.
 func RecordedFiles(content map[string][]byte, names []string) *Files {
 	f := &Files{read: map[string]*File{}, names: slices.Sorted(slices.Values(names)), listed: map[string]bool{}}
@@ -98,7 +98,9 @@ func (f *Files) isClosed(name string) bool {
 	})
 }
 
-// Listed is the paths that listings have found so far, sorted.
+// Listed is the paths that listings have found so far, sorted. A directory in
+// which one found nothing is among them, with a slash behind it, so that it is
+// known to be there.
 func (f *Files) Listed() []string {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -232,7 +234,10 @@ func (f *Files) list(dir string) ([]string, error) {
 		return nil, errClosed
 	}
 	if f.root == nil {
-		return slices.DeleteFunc(slices.Clone(f.names), f.isClosed), nil
+		if i, _ := slices.BinarySearch(f.names, dir+"/"); dir != "." && (i == len(f.names) || !strings.HasPrefix(f.names[i], dir+"/")) {
+			return nil, errors.New("there is no such directory")
+		}
+		return slices.DeleteFunc(slices.Clone(f.names), func(name string) bool { return f.isClosed(name) || strings.HasSuffix(name, "/") }), nil
 	}
 	info, err := f.root.Stat(dir)
 	if err != nil {

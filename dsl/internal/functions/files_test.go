@@ -187,6 +187,7 @@ func TestRecorded(t *testing.T) {
 		`file("./dir/../a.txt")`, `filebase64("bin")`, `fileset(".", "**/*.txt")`, `fileset("dir", "*")`,
 		`templatefile("t.tpl", {name = "x", list = []})`, `sensitive(file("dir/sub/c.yml"))`, `sensitive(file("dir/b.txt"))`,
 		`sensitive(templatefile("reads.tpl", {}))`, `filesha256(sensitive("value.tpl"))`,
+		`fileset("dir/sub", "*.none")`, `[for d in ["dir", "dir/sub", "nosuch", "a.txt", ".."]: can(fileset(d, "*.none"))]`,
 	}
 	values := func(files *Files) string {
 		ctx, b := scope(files)
@@ -227,7 +228,7 @@ func TestRecorded(t *testing.T) {
 	if len(recorded.Read()) != len(content) {
 		t.Error("reads of a recording are not noted")
 	}
-	if got := strings.Join(recorded.Listed(), " "); got != "a.txt dir/b.txt dir/none.txt" || got != strings.Join(disk.Listed(), " ") {
+	if got := strings.Join(recorded.Listed(), " "); got != "a.txt dir/ dir/b.txt dir/none.txt dir/sub/" || got != strings.Join(disk.Listed(), " ") {
 		t.Errorf("listed %s", got)
 	}
 	if _, _, err := recorded.content("dir/none.txt", false); !errors.Is(err, errListed) {

@@ -17,8 +17,8 @@ type Leftover struct {
 	Addr addr.Instance
 	// Needs are what the object was built on, in the form of NeedString.
 	Needs []string
-	// Gone says that its machine is let go: it waits for nothing that stood on it.
-	Gone bool
+	// LetGo says that its machine is let go: it waits for nothing that stood on it.
+	LetGo bool
 }
 
 // Graph is the nodes 0 to Len()-1 and what each waits for: first the
@@ -232,7 +232,7 @@ func (b *builder) oneByOne(left []Leftover, single func(addr.Resource) bool) {
 	}
 	leave := func(gone bool) {
 		for i, l := range slices.Backward(left) {
-			if l.Gone == gone {
+			if l.LetGo == gone {
 				wait(len(b.insts)+i, l.Addr)
 			}
 		}
@@ -279,7 +279,7 @@ func (b *builder) leftovers(left []Leftover, recorded func(addr.Instance) []stri
 					gates[gate{n, as}] = g
 					b.after = append(b.after, nil)
 					for _, l := range answers[n] {
-						if watched.as[l] == as && !left[l-len(b.insts)].Gone {
+						if watched.as[l] == as && !left[l-len(b.insts)].LetGo {
 							b.after[l] = append(b.after[l], g)
 						}
 					}

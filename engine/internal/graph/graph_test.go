@@ -167,9 +167,9 @@ func TestLeftovers(t *testing.T) {
 func TestLettingGo(t *testing.T) {
 	insts := on([]string{"b", "d"}, []string{"member"}, []string{"user", "all member"})
 	left := []Leftover{
-		{Addr: addr.Instance{Resource: res("member"), Host: "a"}, Gone: true},
+		{Addr: addr.Instance{Resource: res("member"), Host: "a"}, LetGo: true},
 		{Addr: addr.Instance{Resource: res("member"), Host: "c"}},
-		{Addr: addr.Instance{Resource: res("user"), Host: "x"}, Needs: []string{"file.member@*"}, Gone: true},
+		{Addr: addr.Instance{Resource: res("user"), Host: "x"}, Needs: []string{"file.member@*"}, LetGo: true},
 	}
 	member := func(r addr.Resource) bool { return r.Name == "member" }
 	g, err := Build(insts, left, func(a addr.Instance) []string {

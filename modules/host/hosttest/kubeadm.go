@@ -166,6 +166,9 @@ func kubeadmInit(c *Call) host.Output {
 	for addon := range c.m.cluster.addons {
 		c.m.cluster.addons[addon] = !strings.Contains(c.said(c.Argv[4], "skipPhases"), "addon/"+addon)
 	}
+	if address := c.said(c.Argv[4], "localAPIEndpoint", "advertiseAddress"); address != "" {
+		c.m.cluster.etcd[0].Address = address
+	}
 	if out := c.writePlane(c.Argv[4]); out != nil {
 		return *out
 	}

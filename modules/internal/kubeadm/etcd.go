@@ -19,6 +19,7 @@ type etcd struct {
 	at      string // the node whose etcd was asked
 	members []etcdMember
 	answers map[string]bool // by client URL
+	letGo   bool            // the machine of the member that leaves is let go, and those of others may be
 }
 
 // etcdMember is one of them, in the words of etcdctl member list.
@@ -91,8 +92,11 @@ func (e etcd) quorum(members []etcdMember, doing string) error {
 		}
 	}
 	if need := len(members)/2 + 1; up < need {
-		return fmt.Errorf("etcd would be at risk: of %s %d answer, and %d have to before %s. Bring the others back first",
-			counted(len(members)), up, need, doing)
+		way := "Bring the others back first"
+		if e.letGo {
+			way = "Bring back one that is not let go. Where there is none, restore a snapshot of etcd on one host that is there, with `kplan-etcd restore --alone FILE.db`, and apply again"
+		}
+		return fmt.Errorf("etcd would be at risk: of %s %d answer, and %d have to before %s. %s", counted(len(members)), up, need, doing, way)
 	}
 	return nil
 }

@@ -12,7 +12,7 @@ import (
 
 // Release implements resource.Releaser. Its member of etcd goes first: the node
 // tells whose it is, also after a cut.
-func (c KubeadmControlPlane) Release(ctx context.Context, there host.Host, gone resource.Gone) error {
+func (c KubeadmControlPlane) Release(ctx context.Context, there host.Host, gone resource.LetGo) error {
 	name := goneName(c.Node, gone)
 	if another, err := isAnother(ctx, there, name, gone); another || err != nil {
 		return err
@@ -21,6 +21,7 @@ func (c KubeadmControlPlane) Release(ctx context.Context, there host.Host, gone 
 	if err != nil {
 		return err
 	}
+	e.letGo = true
 	if err := e.without(name, name+" leaves"); err != nil {
 		return err
 	}
@@ -34,7 +35,7 @@ func (c KubeadmControlPlane) Release(ctx context.Context, there host.Host, gone 
 }
 
 // Release implements resource.Releaser.
-func (j KubeadmJoin) Release(ctx context.Context, there host.Host, gone resource.Gone) error {
+func (j KubeadmJoin) Release(ctx context.Context, there host.Host, gone resource.LetGo) error {
 	name := goneName(j.Node, gone)
 	if another, err := isAnother(ctx, there, name, gone); another || err != nil {
 		return err
@@ -44,7 +45,7 @@ func (j KubeadmJoin) Release(ctx context.Context, there host.Host, gone resource
 
 // goneName is what a machine was called in the cluster: as it is recorded, or
 // else as its host.
-func goneName(recorded *string, gone resource.Gone) string {
+func goneName(recorded *string, gone resource.LetGo) string {
 	if recorded != nil && *recorded != "" {
 		return *recorded
 	}
@@ -53,7 +54,7 @@ func goneName(recorded *string, gone resource.Gone) string {
 
 // isAnother reports whether the node called name is another machine than the one
 // that is let go, of which nothing is left then.
-func isAnother(ctx context.Context, there host.Host, name string, gone resource.Gone) (bool, error) {
+func isAnother(ctx context.Context, there host.Host, name string, gone resource.LetGo) (bool, error) {
 	id, err := machineOf(ctx, there, name)
 	return id != "" && gone.MachineID != "" && id != gone.MachineID, err
 }

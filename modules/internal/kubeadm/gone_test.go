@@ -23,7 +23,7 @@ func dead(t *testing.T) (a *hosttest.Machine, release func() error) {
 	}
 	goesDown(ms[0], "c")
 	return ms[0], func() error {
-		return recorded.Release(t.Context(), ms[0].Host(), resource.Gone{Host: "host-c", MachineID: facts.MachineID})
+		return recorded.Release(t.Context(), ms[0].Host(), resource.LetGo{Host: "host-c", MachineID: facts.MachineID})
 	}
 }
 
@@ -87,6 +87,9 @@ func TestADeadMemberIsTakenOutByAMajority(t *testing.T) {
 		goesDown(a, strings.Fields(c.down)...)
 		err := release()
 		left := members(a) == "a b" && strings.Join(a.Nodes(), " ") == "a b"
+		if err != nil && (strings.Contains(err.Error(), "Bring the others back") || !strings.Contains(err.Error(), "kplan-etcd restore --alone")) {
+			t.Errorf("%s: those that are let go do not come back: %v", what, err)
+		}
 		if (err == nil) != (c.want == "") || left != (c.want == "") || err != nil && !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, members %q, nodes %q", what, err, members(a), a.Nodes())
 		}
@@ -108,13 +111,13 @@ func TestWhoseNodeItIs(t *testing.T) {
 	for _, c := range []struct {
 		what string
 		node *string
-		gone resource.Gone
+		gone resource.LetGo
 		left string
 	}{
-		{"another machine", &name, resource.Gone{Host: "w", MachineID: "another"}, "plane worker"},
-		{"another name", nil, resource.Gone{Host: "w", MachineID: contact.MachineID}, "plane worker"},
-		{"without a name", nil, resource.Gone{Host: "worker", MachineID: contact.MachineID}, "plane"},
-		{"again", &name, resource.Gone{Host: "w", MachineID: contact.MachineID}, "plane"},
+		{"another machine", &name, resource.LetGo{Host: "w", MachineID: "another"}, "plane worker"},
+		{"another name", nil, resource.LetGo{Host: "w", MachineID: contact.MachineID}, "plane worker"},
+		{"without a name", nil, resource.LetGo{Host: "worker", MachineID: contact.MachineID}, "plane"},
+		{"again", &name, resource.LetGo{Host: "w", MachineID: contact.MachineID}, "plane"},
 	} {
 		recorded := joinWanted()
 		recorded.Node = c.node

@@ -302,3 +302,32 @@ func TestAResetMachineJoinsAgain(t *testing.T) {
 		t.Errorf("members %q", got)
 	}
 }
+
+// One whose node stays Ready is not waited for without end, and is told what for.
+func TestAResetMachineWhoseNodeStaysReady(t *testing.T) {
+	for name, c := range map[string]struct{ stderr, want, not string }{
+		"it stays Ready": {
+			"error: timed out waiting for the condition on nodes/worker\n",
+			"the cluster has a node worker already, which is this machine before it was reset, and it is Ready still, three minutes later; kubeadm joins the machine only once it is not. " +
+				"Where a kubelet still runs there, end it with `kubeadm reset`; then take the node out on a host of the control plane, with `kubectl delete node worker`, and apply again",
+			"timed out waiting",
+		},
+		"the API is down": {"The connection to the server was refused\n", "while node worker, which is this machine before it was reset, was waited for to be no longer Ready: kubectl ended with exit status 1: The connection to the server was refused", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, plane, worker := worlds(t)
+			want := joinWanted()
+			if err := want.Apply(ctx, worker.Host(), nil); err != nil {
+				t.Fatal(err)
+			}
+			worker.RemoveAll("/etc/kubernetes")
+			plane.Arrange(hosttest.Fault{Op: 1, Acts: true, Err: &host.ExitError{Argv: []string{"kubectl"}, Output: host.Output{Code: 1, Stderr: []byte(c.stderr)}}})
+			if err := want.Apply(ctx, worker.Host(), nil); err == nil || !strings.Contains(err.Error(), c.want) || c.not != "" && strings.Contains(err.Error(), c.not) {
+				t.Errorf("%v", err)
+			}
+			if err := want.Apply(ctx, worker.Host(), nil); err != nil { // once it is not
+				t.Error(err)
+			}
+		})
+	}
+}

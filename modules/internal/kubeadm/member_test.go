@@ -20,7 +20,7 @@ func TestVia(t *testing.T) {
 	stands := func(name string) fellow { return fellow{Host: name, Object: made(&hash)} }
 	goes := func(name string) fellow { return fellow{Host: name, Object: made(&hash), Leaves: true} }
 	gone := func(name string) fellow {
-		return fellow{Host: name, Object: made(&hash), Leaves: true, Gone: true}
+		return fellow{Host: name, Object: made(&hash), Leaves: true, LetGo: true}
 	}
 	off := func(name string) fellow { return fellow{Host: name, Unseen: "host " + name + " is unreachable"} }
 	for _, tt := range []struct {
@@ -48,7 +48,7 @@ func TestVia(t *testing.T) {
 		{"one is let go, and all others are off", []fellow{gone("a"), off("b"), off("c")}, "b!, b!, c!"},
 		{"one is let go, and the others go", []fellow{gone("a"), goes("c"), goes("b")}, "leave b, leave b, reset"},
 		{"the only one is let go", []fellow{gone("a"), bare("b")}, ", init"},
-		{"one of another cluster is let go", []fellow{{Host: "a", Object: made(&otherHash), Leaves: true, Gone: true}, stands("b")}, "leave b, "},
+		{"one of another cluster is let go", []fellow{{Host: "a", Object: made(&otherHash), Leaves: true, LetGo: true}, stands("b")}, "leave b, "},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			var got []string
@@ -57,7 +57,7 @@ func TestVia(t *testing.T) {
 				of = append(of, Member{Name: f.Host})
 			}
 			for _, f := range tt.fellows {
-				seen := slices.DeleteFunc(slices.Clone(tt.fellows), func(g fellow) bool { return g.Gone && g.Host != f.Host })
+				seen := slices.DeleteFunc(slices.Clone(tt.fellows), func(g fellow) bool { return g.LetGo && g.Host != f.Host })
 				via, err := KubeadmControlPlane{Members: of}.Via(f.Host, seen)
 				var unseen *resource.UnseenError
 				if errors.As(err, &unseen) {

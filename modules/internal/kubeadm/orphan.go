@@ -58,7 +58,7 @@ func (c KubeadmControlPlane) orphans(answer host.Output) (list []resource.Findin
 		take := strings.Join(etcdctl(ours[at].Name, "member", "remove", strconv.FormatUint(m.ID, 16)), " ")
 		peers := strings.Join(m.PeerURLs, ", ")
 		f := resource.Finding{
-			Name: "etcd member " + m.Name + peers, Leaves: m.Name,
+			Name: "etcd member " + m.Name + peers, Leaves: resource.Match{Attr: "node", Value: m.Name},
 			Msg: fmt.Sprintf("etcd has the member %s (%s), which is no host of this control plane", m.Name, peers),
 			Advice: fmt.Sprintf("Where its join was given up, or its machine is gone, take it out on a host of the control plane: `%s`, and its node, where there is one: `kubectl delete node %s`. "+
 				"Otherwise name its host in members.", take, m.Name),

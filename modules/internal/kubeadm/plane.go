@@ -1,6 +1,7 @@
 package kubeadm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -55,7 +56,15 @@ func nameFree(ctx context.Context, plane, h host.Host, name, machine string) err
 	wait := kubectl("wait", "node/"+name, "--for=condition=Ready=Unknown", "--timeout=180s")
 	wait.Detached = true
 	_, err = plane.Do(ctx, wait)
-	return err
+	exit, ended := errors.AsType[*host.ExitError](err)
+	switch {
+	case !ended:
+		return err
+	case bytes.Contains(exit.Output.Stderr, []byte("timed out")):
+		return fmt.Errorf("the cluster has a node %s already, which is this machine before it was reset, and it is Ready still, three minutes later; kubeadm joins the machine only once it is not. "+
+			"Where a kubelet still runs there, end it with `kubeadm reset`; then take the node out on a host of the control plane, with `kubectl delete node %s`, and apply again", name, name)
+	}
+	return fmt.Errorf("while node %s, which is this machine before it was reset, was waited for to be no longer Ready: %w", name, err)
 }
 
 // purpose begins the description of the tokens that kplan mints.

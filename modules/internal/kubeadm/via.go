@@ -26,7 +26,7 @@ func (c KubeadmControlPlane) Via(here string, fellows []fellow) (resource.Via, e
 	}
 	self := slices.IndexFunc(fellows, func(f fellow) bool { return f.Host == here })
 	switch {
-	case fellows[self].Gone:
+	case fellows[self].LetGo:
 		return c.goneLeaves(fellows)
 	case fellows[self].Leaves:
 		return c.leaves(fellows, self)
@@ -78,7 +78,7 @@ func (c KubeadmControlPlane) leaves(fellows []fellow, self int) (resource.Via, e
 func (c KubeadmControlPlane) goneLeaves(fellows []fellow) (resource.Via, error) {
 	via := resource.Via{}
 	for _, f := range fellows {
-		if f.Gone || f.Unseen != "" || f.Object == nil {
+		if f.LetGo || f.Unseen != "" || f.Object == nil {
 			continue
 		}
 		via = resource.Via{How: viaLeave, Host: f.Host}
@@ -119,7 +119,7 @@ func oneCluster(fellows []fellow) error {
 	var first fellow
 	for _, f := range fellows {
 		switch {
-		case f.Gone || f.Object == nil || f.Object.CAHash == nil:
+		case f.LetGo || f.Object == nil || f.Object.CAHash == nil:
 		case first.Object == nil:
 			first = f
 		case *first.Object.CAHash != *f.Object.CAHash:

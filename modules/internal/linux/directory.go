@@ -96,7 +96,7 @@ func (d Directory) Delete(ctx context.Context, h host.Host) error {
 func (d Directory) Keeps(o resource.Outlook) string {
 	var stay []string
 	for _, name := range d.Entries {
-		if !o.Gone("path " + path.Join(d.Path, name)) {
+		if !o.Deleted("path " + path.Join(d.Path, name)) {
 			stay = append(stay, name)
 		}
 	}

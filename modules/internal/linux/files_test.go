@@ -68,7 +68,7 @@ func TestDirectoryKeepsWhatStays(t *testing.T) {
 		{[]string{"/opt/d/a", "/opt/d/b", "/opt/d/c", "/opt/d/d"}, "path /opt/d/new", "new stays in it"},
 	} {
 		outlook := resource.Outlook{
-			Gone: func(claim string) bool {
+			Deleted: func(claim string) bool {
 				return slices.ContainsFunc(c.gone, func(p string) bool { return claim == "path "+p })
 			},
 			Claimed: func(prefix string) string {

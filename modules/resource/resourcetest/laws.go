@@ -143,7 +143,7 @@ func (l *law) life(m Machine) {
 		return
 	}
 	recorded := l.read(m, want)
-	alone := resource.Outlook{Gone: func(string) bool { return false }, Claimed: func(string) string { return "" }}
+	alone := resource.Outlook{Deleted: func(string) bool { return false }, Claimed: func(string) string { return "" }}
 	if l.typ.Keeps(recorded, alone) != "" {
 		return // the delete is a forget
 	}
