@@ -83,8 +83,8 @@ func withToken(ctx context.Context, plane host.Host, name string, do func(token 
 	return err
 }
 
-// mint makes a token for the machine called name; one that an earlier try left
-// behind is taken away.
+// mint makes a token for the machine called name, which the cluster knows then; one
+// that an earlier try left behind is taken away.
 func mint(ctx context.Context, plane host.Host, name string) (string, error) {
 	if err := revoke(ctx, plane, name); err != nil {
 		return "", err
@@ -99,7 +99,9 @@ func mint(ctx context.Context, plane host.Host, name string) (string, error) {
 	if !tokenForm.MatchString(token) {
 		return "", errors.New("kubeadm token create gave no token")
 	}
-	return token, nil
+	id, _, _ := strings.Cut(token, ".") // which is no secret
+	_, err = plane.Do(ctx, host.Query{Argv: []string{"sh", "-c", script.KubeadmSigned, "kplan", id}, AnyExit: true})
+	return token, err
 }
 
 // revoke takes the tokens away that were minted for the machine called name.

@@ -148,8 +148,26 @@ kubeadm init phase control-plane all --config "$config" </dev/null
 kubeadm init phase kubelet-start --config "$config" </dev/null
 settled "$2"
 kubeadm init phase upload-config all --config "$config" </dev/null
-same "$config" || kubeadm init phase addon kube-proxy --config "$config" </dev/null
+same "$config" || {
+	proxy=$(here -n kube-system get daemonset kube-proxy --ignore-not-found -o name)
+	[ -z "$proxy" ] || kubeadm init phase addon kube-proxy --config "$config" </dev/null
+}
 finish "$config" $(manifests) /var/lib/kubelet/config.yaml
+`
+
+// KubeadmSigned waits until the cluster tells of the token whose id is its
+// argument: its controller manager signs by it what machines that join read first
+// (cluster-info in kube-public). kubeadm join looks for that every five seconds
+// (DiscoveryRetryInterval in kubernetes/kubernetes, cmd/kubeadm/app/constants),
+// and says what is wrong where it does not come.
+const KubeadmSigned = `
+tries=0
+until [ -n "$(kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/dev/null --request-timeout=5s \
+	-n kube-public get configmap cluster-info -o "jsonpath={.data.jws-kubeconfig-$1}" 2>/dev/null)" ]; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 100 ] || exit 1
+	sleep 0.2
+done
 `
 
 // KubeadmJoin makes the machine a worker, from the configuration on its standard

@@ -35,6 +35,8 @@ case $* in
 	[ ! -e "$NODE/down" ] || { echo "connection refused" >&2; exit 1; }
 	head -n 1 "$NODE/runs"
 	[ "$(wc -l <"$NODE/runs")" -lt 2 ] || sed -i 1d "$NODE/runs" ;;
+*" -n kube-system get daemonset kube-proxy --ignore-not-found -o name")
+	[ -e "$NODE/no-proxy" ] || echo daemonset.apps/kube-proxy ;;
 *) echo "unknown: $*" >&2; exit 99 ;;
 esac
 `)
@@ -153,6 +155,16 @@ func TestRepairAgain(t *testing.T) {
 	}
 	if err := n.run("cd / && sha256sum -c " + n.dir + script.KubeadmSums); err != nil {
 		t.Error("its digests are not of what stands")
+	}
+}
+
+// What kubeadm was not to bring, a repair does not bring either.
+func TestRepairWithoutProxy(t *testing.T) {
+	n := standing(t)
+	n.put("etc/kubernetes/kubeadm.yaml", planeYML+"clusterName: other\n")
+	n.put("no-proxy", "")
+	if err := n.repair(); err != nil || strings.Contains(n.content("calls"), "addon") {
+		t.Errorf("%v\n%s", err, n.content("calls"))
 	}
 }
 
