@@ -49,3 +49,22 @@ func (c *Call) addon(words string) func() host.Output {
 	}
 	return nil
 }
+
+// networkAwaited is script.NetworkAwaited, of a network that is there.
+func networkAwaited(c *Call) host.Output {
+	if len(c.Argv) != 5 {
+		return c.Unknown()
+	}
+	return host.Output{}
+}
+
+// signed is what waits for the signature of the token with an id, which comes at
+// once.
+func (c *Cluster) signed(id string) host.Output {
+	for token := range c.tokens {
+		if strings.HasPrefix(token, id+".") {
+			return host.Output{}
+		}
+	}
+	return fail(1, "error: timed out waiting for the condition on configmaps/cluster-info")
+}

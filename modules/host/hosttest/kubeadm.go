@@ -70,9 +70,10 @@ var kubeadmScripts = map[string]Command{
 	script.KubeadmRepair: kubeadmRepair,
 	script.KubeadmJoin:   kubeadmJoin,
 	script.KubeadmJoined: kubeadmJoined,
-	script.KubeadmSigned: kubeadmSigned,
 	script.KubeadmRejoin: kubeadmRejoin,
-	script.KubeadmReset:  kubeadmReset,
+
+	script.NetworkAwaited: networkAwaited,
+	script.KubeadmReset:   kubeadmReset,
 
 	script.KubeadmBeginPlane:  kubeadmBeginPlane,
 	script.KubeadmJoinPlane:   kubeadmJoinPlane,
@@ -245,14 +246,6 @@ var (
 	joinPin   = regexp.MustCompile(`(?m)^    caCertHashes: \["(\S+)"\]$`)
 	joinCRI   = regexp.MustCompile(`(?m)^  criSocket: ("\S+")$`)
 )
-
-// kubeadmSigned knows each token that there is at once.
-func kubeadmSigned(c *Call) host.Output {
-	if c.m.cluster == nil || c.m.cluster.down || !slices.ContainsFunc(slices.Collect(maps.Keys(c.m.cluster.tokens)), func(t string) bool { return strings.HasPrefix(t, c.Argv[4]+".") }) {
-		return fail(1, "")
-	}
-	return host.Output{}
-}
 
 func kubeadmJoin(c *Call) host.Output {
 	if out := c.begin(kubeDir+"/kubelet.conf", clusterCA); out != nil {

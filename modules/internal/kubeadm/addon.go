@@ -18,9 +18,9 @@ var kubeadmAddon = resource.Define[KubeadmAddon]("kubeadm_addon", resource.Share
 //
 // kubeadm init brings both before the cluster has a network of pods. With
 // skip_phases = ["addon/coredns"] in its configuration an addon comes later, by
-// this resource: CoreDNS once there are nodes whose pods have addresses, so that
-// its pods do not all start, and fail at first, on the first node. It is on one
-// machine of the control plane. An addon of which an object was deleted is
+// this resource: coredns once the DaemonSets' pods on its machine are Ready that
+// use the machine's own network, as those that bring the network of pods do, or
+// after two minutes. It is on one machine of the control plane. An addon of which an object was deleted is
 // brought again; what else was changed in one stays. It cannot be deleted, and is
 // forgotten where it leaves the spec.
 //
@@ -76,10 +76,20 @@ func (a KubeadmAddon) Read(ctx context.Context, h host.Host) (*KubeadmAddon, err
 	return &a, nil
 }
 
-// Apply makes one call.
+// Apply makes up to three calls.
 func (a KubeadmAddon) Apply(ctx context.Context, h host.Host, _ *KubeadmAddon) error {
-	run := host.Run{Argv: []string{"kubeadm", "init", "phase", "addon", a.Name, "--config", a.Config}, Detached: true}
-	_, err := h.Do(ctx, run)
+	if a.Name == "coredns" {
+		files, err := host.Read(ctx, h, a.Config, hostNameNow)
+		if err != nil {
+			return err
+		}
+		wait := host.Run{Argv: []string{"/bin/sh", "-c", script.NetworkAwaited, "kplan", nodeName(a.Config, files[0], files[1])}, Detached: true}
+		if _, err := h.Do(ctx, wait); err != nil {
+			return err
+		}
+	}
+	bring := host.Run{Argv: []string{"kubeadm", "init", "phase", "addon", a.Name, "--config", a.Config}, Detached: true}
+	_, err := h.Do(ctx, bring)
 	if exit := (*host.ExitError)(nil); errors.As(err, &exit) {
 		return fmt.Errorf("cannot bring the addon %s: %w", a.Name, &host.ExitError{Argv: []string{"kubeadm"}, Output: exit.Output})
 	}

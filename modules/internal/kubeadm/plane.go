@@ -2,6 +2,7 @@ package kubeadm
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -77,14 +78,18 @@ func withToken(ctx context.Context, plane host.Host, name string, do func(token 
 		return err
 	}
 	err = do(token)
-	if revoked := revoke(ctx, plane, name); err == nil {
-		err = revoked
+	_, revoked := plane.Do(ctx, dropping(token))
+	if exit := (*host.ExitError)(nil); errors.As(revoked, &exit) { // its time may have been over
+		revoked = revoke(ctx, plane, name)
 	}
-	return err
+	return cmp.Or(err, revoked)
 }
 
-// mint makes a token for the machine called name, which the cluster knows then; one
-// that an earlier try left behind is taken away.
+// mint makes a token for the machine called name; one that an earlier try left
+// behind is taken away. The cluster's controller manager signs by it what machines
+// that join read first (cluster-info in kube-public), and kubeadm join looks for
+// that every five seconds only (DiscoveryRetryInterval in kubernetes/kubernetes,
+// cmd/kubeadm/app/constants): it is waited for, by a kubectl from 1.31 on.
 func mint(ctx context.Context, plane host.Host, name string) (string, error) {
 	if err := revoke(ctx, plane, name); err != nil {
 		return "", err
@@ -99,13 +104,23 @@ func mint(ctx context.Context, plane host.Host, name string) (string, error) {
 	if !tokenForm.MatchString(token) {
 		return "", errors.New("kubeadm token create gave no token")
 	}
-	id, _, _ := strings.Cut(token, ".") // which is no secret
-	_, err = plane.Do(ctx, host.Query{Argv: []string{"sh", "-c", script.KubeadmSigned, "kplan", id}, AnyExit: true})
+	signed := kubectl("-n", "kube-public", "wait", "configmap/cluster-info", "--for=jsonpath={.data.jws-kubeconfig-"+idOf(token)+"}", "--timeout=20s")
+	_, err = plane.Do(ctx, host.Query{Argv: signed.Argv, AnyExit: true})
 	return token, err
 }
 
+// idOf is the id of a token, which is no secret and may be on a command line.
+func idOf(token string) string {
+	id, _, _ := strings.Cut(token, ".")
+	return id
+}
+
+// dropping takes a token away.
+func dropping(token string) host.Op {
+	return host.Run{Argv: []string{"kubeadm", "token", "delete", "--kubeconfig=" + adminFile, idOf(token)}}
+}
+
 // revoke takes the tokens away that were minted for the machine called name.
-// Only their ids, which are no secret, are on a command line.
 func revoke(ctx context.Context, plane host.Host, name string) error {
 	res, err := plane.Do(ctx, awaited, host.Query{Argv: []string{
 		"kubeadm", "token", "list", "--kubeconfig=" + adminFile, "-o", `jsonpath={.token} {.description}{"\n"}`,
@@ -116,8 +131,8 @@ func revoke(ctx context.Context, plane host.Host, name string) error {
 	var ops []host.Op
 	for line := range strings.Lines(string(res[1].Output.Stdout)) {
 		token, what, _ := strings.Cut(strings.TrimSpace(line), " ")
-		if id, _, ok := strings.Cut(token, "."); ok && what == purpose(name) {
-			ops = append(ops, host.Run{Argv: []string{"kubeadm", "token", "delete", "--kubeconfig=" + adminFile, id}})
+		if what == purpose(name) {
+			ops = append(ops, dropping(token))
 		}
 	}
 	if len(ops) == 0 {

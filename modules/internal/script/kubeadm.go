@@ -155,21 +155,6 @@ same "$config" || {
 finish "$config" $(manifests) /var/lib/kubelet/config.yaml
 `
 
-// KubeadmSigned waits until the cluster tells of the token whose id is its
-// argument: its controller manager signs by it what machines that join read first
-// (cluster-info in kube-public). kubeadm join looks for that every five seconds
-// (DiscoveryRetryInterval in kubernetes/kubernetes, cmd/kubeadm/app/constants),
-// and says what is wrong where it does not come.
-const KubeadmSigned = `
-tries=0
-until [ -n "$(kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/dev/null --request-timeout=5s \
-	-n kube-public get configmap cluster-info -o "jsonpath={.data.jws-kubeconfig-$1}" 2>/dev/null)" ]; do
-	tries=$((tries + 1))
-	[ "$tries" -lt 100 ] || exit 1
-	sleep 0.2
-done
-`
-
 // KubeadmJoin makes the machine a worker, from the configuration on its standard
 // input. Its argument is the node's name: a join that was cut off and had come
 // through is not made again, which kubeadm would refuse, unless a loss of power
@@ -196,10 +181,37 @@ if [ -z "$again" ] || ! kubectl get node "$1" >/dev/null 2>&1; then
 	tries=0
 	until kubectl get node "$1" >/dev/null 2>&1; do
 		tries=$((tries + 1))
-		[ "$tries" -lt 120 ] || { kubectl get node "$1"; exit 1; }
-		sleep 1
+		[ "$tries" -lt 300 ] || { kubectl get node "$1"; exit 1; }
+		sleep 0.4
 	done
 fi
+`
+
+// NetworkAwaited waits, for two minutes, until the pods of DaemonSets are Ready on
+// the node that is its argument, as far as they use the node's own network: those
+// that bring the network of pods do. What is not Ready by then is not of that.
+const NetworkAwaited = `
+ask() { kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/dev/null --request-timeout=5s get -A "$@"; }
+
+# made: true where each DaemonSet has its pods.
+made() {
+	sets=$(ask daemonsets -o 'jsonpath={range .items[*]}{.metadata.generation} {.status.observedGeneration} {.status.desiredNumberScheduled} {.status.currentNumberScheduled}{"\n"}{end}') || return 1
+	printf '%s\n' "$sets" | while read -r wanted seen desired current; do
+		[ "$wanted" = "$seen" ] && [ "$desired" = "$current" ] || exit 1
+	done
+}
+
+# ready NODE
+ready() {
+	pods=$(ask pods --field-selector="spec.nodeName=$1" -o 'jsonpath={range .items[*]}{.metadata.ownerReferences[0].kind} {.spec.hostNetwork} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}') || return 1
+	! printf '%s\n' "$pods" | grep '^DaemonSet true ' | grep -qv ' True$'
+}
+
+end=$(($(date +%s) + 120))
+until made && ready "$1"; do
+	[ "$(date +%s)" -lt "$end" ] || break
+	sleep 0.5
+done
 `
 
 // KubeadmJoined ends a join, whose token is gone.

@@ -34,10 +34,11 @@ resource "manifest" "flannel" {
   on         = [for i, h in var.control_plane : h if i == 0]
   name       = "flannel"
   content    = replace(file("kube-flannel.yaml"), "10.244.0.0/16", var.pod_cidr)
+  wait       = false # its pods wait for the nodes
   depends_on = [kubeadm_control_plane.main]
 }
 
-# CoreDNS comes once pods have addresses: before, its pods would all start on the first node, and fail there at first.
+# CoreDNS comes once pods have addresses: before, its own would start as soon as the node is there, fail, and wait.
 resource "kubeadm_addon" "dns" {
   on         = [for i, h in var.control_plane : h if i == 0]
   name       = "coredns"
