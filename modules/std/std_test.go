@@ -135,6 +135,15 @@ func TestVersionsOfContainerd(t *testing.T) {
 	}
 }
 
+// The change in the manifest of the pod network that its head names.
+func TestFlannelWritesItsConfigurationLast(t *testing.T) {
+	text := read(t, "kube-flannel.yaml")
+	const file = "/etc/cni/net.d/10-flannel.conflist"
+	if strings.Count(text, file) != 1 || !strings.Contains(text, "until [ -e /run/flannel/subnet.env ]; do sleep 0.1; done; exec cp -f /etc/kube-flannel/cni-conf.json "+file) {
+		t.Error("kube-flannel.yaml writes " + file + " before flanneld has a subnet")
+	}
+}
+
 // What the images are called elsewhere: in the manifest of the pod network, and
 // in the lab, which has a Kubernetes 1.34.
 func TestVersionsOfImages(t *testing.T) {

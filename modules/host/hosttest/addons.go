@@ -50,14 +50,6 @@ func (c *Call) addon(words string) func() host.Output {
 	return nil
 }
 
-// networkAwaited is script.NetworkAwaited, of a network that is there.
-func networkAwaited(c *Call) host.Output {
-	if len(c.Argv) != 5 {
-		return c.Unknown()
-	}
-	return host.Output{}
-}
-
 // signed is what waits for the signature of the token with an id, which comes at
 // once.
 func (c *Cluster) signed(id string) host.Output {

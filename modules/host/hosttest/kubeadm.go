@@ -71,9 +71,7 @@ var kubeadmScripts = map[string]Command{
 	script.KubeadmJoin:   kubeadmJoin,
 	script.KubeadmJoined: kubeadmJoined,
 	script.KubeadmRejoin: kubeadmRejoin,
-
-	script.NetworkAwaited: networkAwaited,
-	script.KubeadmReset:   kubeadmReset,
+	script.KubeadmReset:  kubeadmReset,
 
 	script.KubeadmBeginPlane:  kubeadmBeginPlane,
 	script.KubeadmJoinPlane:   kubeadmJoinPlane,

@@ -16,19 +16,16 @@ var kubeadmAddon = resource.Define[KubeadmAddon]("kubeadm_addon", resource.Share
 // KubeadmAddon is an addon that kubeadm brings to a cluster: coredns or
 // kube-proxy.
 //
-// kubeadm init brings both before the cluster has a network of pods. With
-// skip_phases = ["addon/coredns"] in its configuration an addon comes later, by
-// this resource: coredns once the DaemonSets' pods on its machine are Ready that
-// use the machine's own network, as those that bring the network of pods do, or
-// after two minutes. It is on one machine of the control plane. An addon of which an object was deleted is
-// brought again; what else was changed in one stays. It cannot be deleted, and is
-// forgotten where it leaves the spec.
+// kubeadm init brings both, unless its configuration leaves one out by
+// skip_phases = ["addon/coredns"]. Where an object of an addon was deleted, it is
+// brought again; what else was changed in one stays. It is on one machine of the
+// control plane. It cannot be deleted, and is forgotten where it leaves the spec.
 //
 //	resource "kubeadm_addon" "dns" {
 //	  on         = host.k8s-node1
 //	  name       = "coredns"
 //	  config     = kubeadm_config.main.path
-//	  depends_on = [kubeadm_control_plane.main, manifest.flannel]
+//	  depends_on = [kubeadm_control_plane.main]
 //	}
 type KubeadmAddon struct {
 	Name   string `cty:"name" kplan:"id"`               // coredns or kube-proxy
@@ -76,20 +73,10 @@ func (a KubeadmAddon) Read(ctx context.Context, h host.Host) (*KubeadmAddon, err
 	return &a, nil
 }
 
-// Apply makes up to three calls.
+// Apply makes one call.
 func (a KubeadmAddon) Apply(ctx context.Context, h host.Host, _ *KubeadmAddon) error {
-	if a.Name == "coredns" {
-		files, err := host.Read(ctx, h, a.Config, hostNameNow)
-		if err != nil {
-			return err
-		}
-		wait := host.Run{Argv: []string{"/bin/sh", "-c", script.NetworkAwaited, "kplan", nodeName(a.Config, files[0], files[1])}, Detached: true}
-		if _, err := h.Do(ctx, wait); err != nil {
-			return err
-		}
-	}
-	bring := host.Run{Argv: []string{"kubeadm", "init", "phase", "addon", a.Name, "--config", a.Config}, Detached: true}
-	_, err := h.Do(ctx, bring)
+	run := host.Run{Argv: []string{"kubeadm", "init", "phase", "addon", a.Name, "--config", a.Config}, Detached: true}
+	_, err := h.Do(ctx, run)
 	if exit := (*host.ExitError)(nil); errors.As(err, &exit) {
 		return fmt.Errorf("cannot bring the addon %s: %w", a.Name, &host.ExitError{Argv: []string{"kubeadm"}, Output: exit.Output})
 	}

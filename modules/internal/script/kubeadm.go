@@ -187,33 +187,6 @@ if [ -z "$again" ] || ! kubectl get node "$1" >/dev/null 2>&1; then
 fi
 `
 
-// NetworkAwaited waits, for two minutes, until the pods of DaemonSets are Ready on
-// the node that is its argument, as far as they use the node's own network: those
-// that bring the network of pods do. What is not Ready by then is not of that.
-const NetworkAwaited = `
-ask() { kubectl --kubeconfig=/etc/kubernetes/admin.conf --cache-dir=/dev/null --request-timeout=5s get -A "$@"; }
-
-# made: true where each DaemonSet has its pods.
-made() {
-	sets=$(ask daemonsets -o 'jsonpath={range .items[*]}{.metadata.generation} {.status.observedGeneration} {.status.desiredNumberScheduled} {.status.currentNumberScheduled}{"\n"}{end}') || return 1
-	printf '%s\n' "$sets" | while read -r wanted seen desired current; do
-		[ "$wanted" = "$seen" ] && [ "$desired" = "$current" ] || exit 1
-	done
-}
-
-# ready NODE
-ready() {
-	pods=$(ask pods --field-selector="spec.nodeName=$1" -o 'jsonpath={range .items[*]}{.metadata.ownerReferences[0].kind} {.spec.hostNetwork} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}') || return 1
-	! printf '%s\n' "$pods" | grep '^DaemonSet true ' | grep -qv ' True$'
-}
-
-end=$(($(date +%s) + 120))
-until made && ready "$1"; do
-	[ "$(date +%s)" -lt "$end" ] || break
-	sleep 0.5
-done
-`
-
 // KubeadmJoined ends a join, whose token is gone.
 const KubeadmJoined = kubeadmFiles + `
 finish /var/lib/kubelet/config.yaml

@@ -38,7 +38,7 @@ resource "manifest" "flannel" {
   depends_on = [kubeadm_control_plane.main]
 }
 
-# CoreDNS comes once pods have addresses: before, its own would start as soon as the node is there, fail, and wait.
+# An object of its own, so that it is brought again where it was deleted.
 resource "kubeadm_addon" "dns" {
   on         = [for i, h in var.control_plane : h if i == 0]
   name       = "coredns"
