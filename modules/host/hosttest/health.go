@@ -9,7 +9,7 @@ import (
 )
 
 // Ails says what of the cluster does not work from now on: the name of a node,
-// dns, pod network, service address.
+// dns, proxy, pod network, service address.
 func (c *Cluster) Ails(what ...string) {
 	c.m.mu.Lock()
 	defer c.m.mu.Unlock()
@@ -20,8 +20,10 @@ func (c *Cluster) Ails(what ...string) {
 }
 
 const (
-	readiness   = `jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`
+	readyWord   = ` {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`
 	dnsPod      = "coredns-0"
+	proxyPod    = "kube-proxy-0"
+	servants    = "pods -l k8s-app in (kube-dns,kube-proxy)"
 	serviceAddr = "10.96.0.1"
 )
 
@@ -30,7 +32,7 @@ const (
 func (c *Call) health(words string) func() host.Output {
 	cluster := c.m.cluster
 	switch words {
-	case "get nodes -o " + readiness:
+	case "get nodes -o jsonpath={range .items[*]}{.metadata.name}" + readyWord:
 		return func() host.Output {
 			var names []string
 			for _, o := range cluster.objects {
@@ -45,16 +47,20 @@ func (c *Call) health(words string) func() host.Output {
 			}
 			return say(out.String())
 		}
-	case "get pods -l k8s-app=kube-dns -o " + readiness:
+	case "get " + servants + " -o jsonpath={range .items[*]}{.metadata.labels.k8s-app}/{.metadata.name}" + readyWord:
 		return func() host.Output {
-			if !cluster.addons["coredns"] {
-				return host.Output{}
+			pods := ""
+			if cluster.addons["kube-proxy"] {
+				pods += ready("kube-proxy/"+proxyPod, cluster.young || cluster.ill["proxy"])
 			}
-			return say(ready(dnsPod, cluster.young || cluster.ill["dns"]))
+			if cluster.addons["coredns"] {
+				pods += ready("kube-dns/"+dnsPod, cluster.young || cluster.ill["dns"])
+			}
+			return say(pods)
 		}
 	case "get service kubernetes -o jsonpath={.spec.clusterIP}":
 		return func() host.Output { return say(serviceAddr) }
-	case "wait --for=condition=Ready --timeout=300s nodes --all", "wait --for=condition=Ready --timeout=300s pods -l k8s-app=kube-dns":
+	case "wait --for=condition=Ready --timeout=300s nodes --all", "wait --for=condition=Ready --timeout=300s " + servants:
 		c.Change()
 		return func() host.Output {
 			cluster.young = false

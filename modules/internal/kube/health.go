@@ -16,8 +16,9 @@ var health = resource.Define[ClusterHealth]("cluster_health")
 // ClusterHealth is whether a Kubernetes cluster works, as its control plane
 // finds it.
 //
-// It is on one machine of the control plane. Making it waits until the nodes and
-// the cluster's DNS are ready, for five minutes at most, and so does on_change.
+// It is on one machine of the control plane. Making it waits until the nodes,
+// kube-proxy on them, and the cluster's DNS are ready, for five minutes at most
+// each, and so does on_change.
 // What the block sets to true is wanted: where it is not so then, the step has
 // failed. What it leaves out is looked at only, whenever the cluster is read, and
 // is there to be referred to, as by a check. When the block is removed nothing
@@ -39,7 +40,7 @@ type ClusterHealth struct {
 	Nodes          *bool   `cty:"nodes"`           // every node is Ready
 	DNS            *bool   `cty:"dns"`             // every pod of the cluster's DNS is ready to answer
 	PodNetwork     *bool   `cty:"pod_network"`     // these pods are reached at their addresses from the control plane
-	ServiceAddress *bool   `cty:"service_address"` // the API is reached at the address of its service
+	ServiceAddress *bool   `cty:"service_address"` // the API is reached at the address of its service, and every pod of kube-proxy is ready
 	Problems       *string `cty:"problems"`        // what is not so, in words; leave it out
 }
 
@@ -66,7 +67,7 @@ func (c ClusterHealth) Read(ctx context.Context, h host.Host) (*ClusterHealth, e
 		host.Query{Argv: []string{"test", "-e", adminConf}, AnyExit: true},
 		host.Query{Argv: []string{"test", "-e", script.KubeadmBegun}, AnyExit: true},
 		host.Query{Argv: kubectl("--request-timeout=20s", "get", "nodes", "-o", readiness), AnyExit: true},
-		host.Query{Argv: kubectl("--request-timeout=20s", "-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", readiness), AnyExit: true},
+		host.Query{Argv: kubectl("--request-timeout=20s", "-n", "kube-system", "get", "pods", "-l", servants, "-o", podReadiness), AnyExit: true},
 		host.Query{Argv: kubectl("--request-timeout=20s", "-n", "default", "get", "service", "kubernetes", "-o", "jsonpath={.spec.clusterIP}"), AnyExit: true},
 	)
 	if err != nil {
@@ -92,10 +93,15 @@ func (c ClusterHealth) Read(ctx context.Context, h host.Host) (*ClusterHealth, e
 		}
 	}
 	var pods []string
-	for name, ready := range readinessIn(res[3].Output) {
-		pods = append(pods, name)
-		if !ready {
-			bad("dns", "the DNS pod "+name+" is not ready")
+	for what, ready := range readinessIn(res[3].Output) {
+		switch app, name, _ := strings.Cut(what, "/"); {
+		case app == "kube-proxy" && !ready:
+			bad("service_address", "the pod "+name+", which has its node reach services, is not ready")
+		case app == "kube-dns":
+			pods = append(pods, name)
+			if !ready {
+				bad("dns", "the DNS pod "+name+" is not ready")
+			}
 		}
 	}
 	if len(pods) == 0 {
@@ -124,8 +130,16 @@ func (c ClusterHealth) Read(ctx context.Context, h host.Host) (*ClusterHealth, e
 	return told(well, problems), nil
 }
 
-// readiness lists names, each with what its condition Ready says.
-const readiness = `jsonpath={range .items[*]}{.metadata.name} {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`
+// servants are the pods of kubeadm's addons. A cluster may have another proxy.
+const servants = "k8s-app in (kube-dns,kube-proxy)"
+
+// readiness lists names, each with what its condition Ready says; podReadiness
+// names what a pod is, too: kube-dns/NAME.
+const (
+	readyWord    = ` {.status.conditions[?(@.type=="Ready")].status}{"\n"}{end}`
+	readiness    = `jsonpath={range .items[*]}{.metadata.name}` + readyWord
+	podReadiness = `jsonpath={range .items[*]}{.metadata.labels.k8s-app}/{.metadata.name}` + readyWord
+)
 
 func readinessIn(out host.Output) func(yield func(name string, ready bool) bool) {
 	return func(yield func(string, bool) bool) {
@@ -150,7 +164,7 @@ func told(well map[string]bool, problems []string) *ClusterHealth {
 func (c ClusterHealth) Apply(ctx context.Context, h host.Host, _ *ClusterHealth) error {
 	for _, argv := range [][]string{
 		kubectl("wait", "--for=condition=Ready", "--timeout=300s", "nodes", "--all"),
-		kubectl("-n", "kube-system", "wait", "--for=condition=Ready", "--timeout=300s", "pods", "-l", "k8s-app=kube-dns"),
+		kubectl("-n", "kube-system", "wait", "--for=condition=Ready", "--timeout=300s", "pods", "-l", servants),
 	} {
 		res, err := h.Do(ctx, host.Run{Argv: argv, Detached: true, AnyExit: true})
 		if err != nil {

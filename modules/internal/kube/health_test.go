@@ -24,13 +24,14 @@ func TestHealth(t *testing.T) {
 		"":                {"", ""},
 		"k8s-node2":       {"nodes", "the node k8s-node2 is not Ready"},
 		"dns":             {"dns", "the DNS pod coredns-0 is not ready"},
+		"proxy":           {"service_address", "the pod kube-proxy-0, which has its node reach services, is not ready"},
 		"pod network":     {"pod_network", "the DNS pod coredns-0 does not answer at its address"},
 		"service address": {"service_address", "the API does not answer at the address of its service, 10.96.0.1"},
 	} {
 		m := hosttest.New(hosttest.Named("plane"), hosttest.Report(t.Errorf))
 		c := m.Cluster("k8s-node1", "k8s-node2")
 		if got, err := typ.Read(t.Context(), m.Reader(), want); err != nil || got.GetAttr("problems").AsString() !=
-			"the node k8s-node1 is not Ready; the node k8s-node2 is not Ready; the DNS pod coredns-0 is not ready" {
+			"the node k8s-node1 is not Ready; the node k8s-node2 is not Ready; the pod kube-proxy-0, which has its node reach services, is not ready; the DNS pod coredns-0 is not ready" {
 			t.Fatalf("right after it was made: %#v, %v", got, err)
 		}
 		if ill != "" {

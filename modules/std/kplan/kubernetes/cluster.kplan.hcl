@@ -33,7 +33,7 @@ resource "manifest" "flannel" {
   count      = var.network == "flannel" ? 1 : 0
   on         = [for i, h in var.control_plane : h if i == 0]
   name       = "flannel"
-  content    = replace(file("kube-flannel.yaml"), "10.244.0.0/16", var.pod_cidr)
+  content    = templatefile("kube-flannel.yaml", merge(regex("^\\[?(?P<host>.*?)\\]?:(?P<port>[0-9]+)$", local.endpoint), { pod_cidr = var.pod_cidr }))
   wait       = false # its pods wait for the nodes
   depends_on = [kubeadm_control_plane.main]
 }

@@ -23,6 +23,6 @@ check "health" {
   }
   assert {
     condition     = alltrue([for h in flatten(values(all.cluster_health.main)) : h.service_address])
-    error_message = "Services are not reached from the control plane: ${join("; ", [for h in flatten(values(all.cluster_health.main)) : h.problems])}. Look at kube-proxy, with kubectl -n kube-system logs -l k8s-app=kube-proxy."
+    error_message = "Services are not reached: ${join("; ", [for h in flatten(values(all.cluster_health.main)) : h.problems])}. Look at kube-proxy, with kubectl -n kube-system logs -l k8s-app=kube-proxy."
   }
 }
