@@ -25,6 +25,7 @@ import (
 const (
 	letGoOnly      = "its machine is let go"
 	letGoElsewhere = "its machine is let go: nothing is done there"
+	letGoTogether  = "its machine is let go, and nobody is left to whom it was something"
 )
 
 // removed fills letGo and leaves from the removed blocks, and refuses those of
