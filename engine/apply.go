@@ -198,7 +198,7 @@ func (r *run) anything() bool {
 		}
 	}
 	for name := range r.letGo {
-		if r.bare(name) {
+		if r.drops(name) {
 			return true
 		}
 	}

@@ -86,3 +86,31 @@ func TestAHostWhoseBastionIsNowhereIsWithheld(t *testing.T) {
 		t.Errorf("host a: %+v", h)
 	}
 }
+
+// A bastion cannot be let go while a host that the plan has to reach is behind it.
+func TestABastionIsLetGo(t *testing.T) {
+	const letGoJump = "removed {\n  from = host.jump\n}\n"
+	w := withoutJump(t)
+	put := func(spec string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(w.dir, "main.kplan.hcl"), []byte(spec), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.bury("jump")
+	put(letGoJump + besideJump)
+	_, diags := w.engine().Plan(t.Context(), w.input())
+	want := "Host a is reached through host.jump, and what is recorded of host a is not deleted yet. Let host a go as well, by the block removed { from = host.a }, or take this block out until nothing of it is recorded any more."
+	if len(diags) != 1 || diags[0].Summary != "Bastion is let go" || diags[0].Detail != want || diags[0].Subject == nil || diags[0].Subject.Start.Line != 1 {
+		t.Errorf("diagnostics %v", diags)
+	}
+	w.bury("a")
+	put(letGoJump + letGoA + besideJump)
+	w.wantSteps("forget file.motd@a")
+	w.apply()
+	if hosts := w.input().State.Hosts; len(hosts) != 1 {
+		t.Errorf("recorded: %v", hosts)
+	}
+	put(besideJump)
+	w.wantSteps()
+}

@@ -472,6 +472,6 @@ func (d *derivation) decideLeftover(i int) {
 	}
 	d.nodes[i].change = c
 	if letGo && c.Action == plans.Delete && d.at(i) == "" { // nobody is left to whom it was something
-		c.Action, c.Reason, d.nodes[i].via = plans.Forget, letGoOnly, resource.Via{}
+		c.Action, c.Reason, d.nodes[i].via = plans.Forget, letGoTogether, resource.Via{}
 	}
 }

@@ -143,7 +143,7 @@ func (e *Engine) newDerivation(in PlanInput) (*derivation, hcl.Diagnostics) {
 	for i := range n {
 		d.nodes[i].typ = d.typeOf(d.addr(i).Resource)
 	}
-	return d, append(diags, d.selfRestarts()...)
+	return d, append(append(diags, d.selfRestarts()...), d.stranded()...)
 }
 
 // selfRestarts refuses to restart the machine that kplan runs on: the run would

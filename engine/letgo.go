@@ -25,6 +25,7 @@ import (
 const (
 	letGoOnly      = "its machine is let go"
 	letGoElsewhere = "its machine is let go: nothing is done there"
+	letGoTogether  = "its machine is let go, and nobody is left to whom it was something"
 )
 
 // removed fills letGo and leaves from the removed blocks, and refuses those of
@@ -104,8 +105,8 @@ func (d *derivation) machineOf(i int) string {
 	return d.addr(i).Host
 }
 
-// recordedGone are the hosts that are let go and of which objects are recorded
-// that the plan is about, by name.
+// recordedGone are the hosts that are let go and recorded, and that the plan is
+// about, by name.
 func (d *derivation) recordedGone() []string {
 	names := map[string]bool{}
 	for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
@@ -113,7 +114,34 @@ func (d *derivation) recordedGone() []string {
 			names[name] = true
 		}
 	}
+	for name := range d.letGo {
+		if d.bare(name) && d.picked(name) {
+			names[name] = true
+		}
+	}
 	return slices.Sorted(maps.Keys(names))
+}
+
+// bare reports whether a host is recorded, and no object of it.
+func (d *derivation) bare(name string) bool {
+	_, known := d.in.State.Hosts[name]
+	for a := range d.in.State.Objects {
+		known = known && a.Host != name
+	}
+	return known
+}
+
+// picked reports whether the plan is about a host as such: whether its targets
+// and excludes, where it has any, are about all that is on it.
+func (d *derivation) picked(name string) bool {
+	named := func(t target) bool { return t.Matches(addr.Instance{Host: name}) }
+	return (len(d.in.Targets) == 0 || slices.ContainsFunc(d.in.Targets, named)) && !slices.ContainsFunc(d.in.Excludes, named)
+}
+
+// drops reports whether the plan takes a host out of the state that is let go and
+// of which no object is recorded. One that only refreshes forgets nothing.
+func (d *derivation) drops(name string) bool {
+	return d.in.Mode != plans.RefreshOnly && d.bare(name) && d.picked(name)
 }
 
 // goneHosts is what the plan says of them as machines.
@@ -130,9 +158,32 @@ func (d *derivation) farewells() (warnings []string) {
 		return nil
 	}
 	for _, name := range d.recordedGone() {
+		if d.bare(name) {
+			warnings = append(warnings, fmt.Sprintf("host %s is let go: no object of it is recorded, and apply takes it out of the state", name))
+			continue
+		}
 		warnings = append(warnings, fmt.Sprintf("host %s is let go: its machine is not contacted, and what stands on it stays. Keep it off, or wipe it before it is used again: what runs on it does not know that it is out", name))
 	}
 	return warnings
+}
+
+// stranded refuses to let a host go through which another one is reached that
+// the plan has to reach. None of the spec is: its bastion is in the spec, too.
+func (d *derivation) stranded() (diags hcl.Diagnostics) {
+	for _, h := range d.machines() {
+		way := h.Connection.Bastion
+		for _, r := range d.expanded.Removed {
+			if d.letGo[way] && r.From.Host == way && !r.Destroy {
+				diags = append(diags, problem{
+					summary: "Bastion is let go",
+					detail: fmt.Sprintf("Host %s is reached through %s, and what is recorded of host %s is not deleted yet. Let host %s go as well, by the block removed { from = %s }, or take this block out until nothing of it is recorded any more.",
+						h.Name, r.From, h.Name, h.Name, hostRef(h.Name)),
+					at: &r.Range,
+				}.diag())
+			}
+		}
+	}
+	return diags
 }
 
 // goneByID are the hosts that are let go, by the machine-id that is recorded: one
@@ -153,11 +204,15 @@ func (d *derivation) wayOut(name string) string {
 	if slices.ContainsFunc(d.in.Spec.Hosts(), func(h *dsl.Host) bool { return h.Name == name }) {
 		return ""
 	}
-	ref := "host." + name
+	return fmt.Sprintf("; the spec does not name it any more: if it is gone for good, let it go by the block removed { from = %s }", hostRef(name))
+}
+
+// hostRef is a host as a spec refers to it.
+func hostRef(name string) string {
 	if !hclsyntax.ValidIdentifier(name) {
-		ref = fmt.Sprintf("host[%q]", name)
+		return fmt.Sprintf("host[%q]", name)
 	}
-	return fmt.Sprintf("; the spec does not name it any more: if it is gone for good, let it go by the block removed { from = %s }", ref)
+	return "host." + name
 }
 
 // machineGone is the machine of the step, which is let go.
@@ -166,20 +221,12 @@ func (s *stepRun) machineGone() resource.LetGo {
 	return resource.LetGo{Host: name, MachineID: s.now.Hosts[name].MachineID}
 }
 
-// bare reports whether a host is recorded, and no object of it.
-func (r *run) bare(name string) bool {
-	_, known := r.now.Hosts[name]
-	for a := range r.now.Objects {
-		known = known && a.Host != name
-	}
-	return known
-}
-
 // forgetHosts takes the hosts that are let go out of the state, once nothing is
-// recorded of them.
+// recorded of them: those whose last objects this run forgot, and those that the
+// plan drops.
 func (r *run) forgetHosts(ctx context.Context) error {
 	for _, name := range slices.Sorted(maps.Keys(r.letGo)) {
-		if _, known := r.now.Hosts[name]; !known || r.recordsOf(name) {
+		if _, known := r.now.Hosts[name]; !known || r.recordsOf(name) || r.bare(name) && !r.drops(name) {
 			continue
 		}
 		if err := r.journal.Host(ctx, state.Host{Name: name, Forgotten: true}); err != nil {
@@ -195,10 +242,20 @@ func (r *run) recordsOf(name string) bool {
 		if a.Host != name {
 			continue
 		}
-		i, ok := r.index[a]
-		if !ok || r.nodes[i].change == nil || !fulfilled(r.outcome[r.place[r.nodes[i].change.Step]]) {
+		if i, ok := r.index[a]; !ok || !r.carriedOut(i) {
 			return true
 		}
 	}
 	return false
+}
+
+// carriedOut reports whether the plan has a step for node i, and that ended as
+// the plan promised. What a plan leaves out may be decided, and has none.
+func (r *run) carriedOut(i int) bool {
+	c := r.nodes[i].change
+	if c == nil {
+		return false
+	}
+	at, ok := r.place[c.Step]
+	return ok && fulfilled(r.outcome[at])
 }

@@ -61,21 +61,6 @@ func TestAHostIsLetGo(t *testing.T) {
 	w.wantGone()
 }
 
-// A host of which nothing is recorded but that it was there goes from the state,
-// too.
-func TestABareHostIsLetGo(t *testing.T) {
-	w := newWorld(t, "a", "b")
-	w.spec(motd)
-	w.apply()
-	w.spec(strings.Replace(motd, "hosts", "host.b", 1))
-	w.apply()
-	w.bury("a")
-	w.spec(motd + letGoA)
-	w.wantSteps()
-	w.apply()
-	w.wantGone()
-}
-
 func TestWhatIsRemovedIsNotInTheSpec(t *testing.T) {
 	w := newWorld(t, "a")
 	for block, want := range map[string]string{

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/kplan/kplan/dsl"
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/plans"
 )
@@ -43,11 +45,14 @@ func (d *derivation) actsOn(i int) []string {
 	return slices.Compact(names)
 }
 
-// oneOf is the first of names that can be reached, or else the first; one that is
-// let go only where all are.
+// oneOf is the first of names that can be reached, or else the first; one of which
+// nothing is known only where nobody else is there, and one that is let go only
+// where all are.
 func (d *derivation) oneOf(names []string) []string {
-	if present := slices.DeleteFunc(slices.Clone(names), func(name string) bool { return d.letGo[name] }); len(present) > 0 {
-		names = present
+	for _, absent := range []func(string) bool{func(name string) bool { return d.letGo[name] }, d.unknown} {
+		if present := slices.DeleteFunc(slices.Clone(names), absent); len(present) > 0 {
+			names = present
+		}
 	}
 	for i, name := range names {
 		if d.reachable == nil || d.reachable(name) {
@@ -57,21 +62,64 @@ func (d *derivation) oneOf(names []string) []string {
 	return names[:min(len(names), 1)]
 }
 
+// unknown reports whether a host is neither in the spec nor recorded.
+func (d *derivation) unknown(name string) bool {
+	_, recorded := d.in.State.Hosts[name]
+	return !recorded && !slices.ContainsFunc(d.in.Spec.Hosts(), func(h *dsl.Host) bool { return h.Name == name })
+}
+
 // peerless says of node i, which was decided, why its step cannot act on another
 // machine that it has to; "" where it can. A saved plan has said so itself.
 func (d *derivation) peerless(i int) string {
 	if d.met == nil || d.in.Mode == plans.RefreshOnly {
 		return ""
 	}
-	for _, name := range d.actsOn(i) {
+	names := d.actsOn(i)
+	if at := d.at(i); at != "" { // all of it is done there
+		names = []string{at}
+	}
+	for _, name := range names {
 		switch m := d.met.members[name]; {
+		case d.letGo[name]:
+			return fmt.Sprintf("it acts on host %s too, which is let go%s", name, d.wayRound(i, name))
+		case m == nil && i < d.graph.Instances:
+			return fmt.Sprintf("it acts on host %s too, which is not in the spec%s", name, d.wayRound(i, name))
 		case m == nil:
-			return fmt.Sprintf("it acts on host %s too, and nothing is recorded of how to reach that", name)
+			return fmt.Sprintf("it acts on host %s too, which is neither in the spec nor recorded%s", name, d.wayRound(i, name))
 		case m.err != nil:
 			return fmt.Sprintf("it acts on host %s too, which is unreachable", name)
 		}
 	}
 	return ""
+}
+
+// wayRound is what to write where the step of node i has to act on a host that
+// does not come back.
+func (d *derivation) wayRound(i int, name string) string {
+	a := d.addr(i)
+	_, inSpec := d.expanded.Lookup(a)
+	shared := slices.ContainsFunc(d.expanded.Instances, func(in *dsl.Instance) bool { return in.Addr.Resource == a.Resource })
+	forget := fmt.Sprintf("to have it only forgotten, write a removed block with from = %s and destroy = false in its lifecycle", a.Resource)
+	switch {
+	case i < d.graph.Instances && slices.Contains(d.nodes[i].typ.Peers(d.nodes[i].plain), name):
+		return ": name one that is there"
+	case i < d.graph.Instances: // it is what the object was made with, and the spec names another
+		return ""
+	case inSpec:
+		forget = "to have it only forgotten, set destroy = false in its lifecycle"
+	case shared: // a removed block would be about what the spec still has
+		forget = fmt.Sprintf("to have it only forgotten, use kplan state rm '%s'", a)
+	}
+	if d.letGo[a.Host] {
+		var all []string
+		for _, peer := range append(d.nodes[i].typ.Peers(d.nodes[i].change.Before.Value), name, a.Host) {
+			if ref := hostRef(peer); !slices.Contains(all, ref) {
+				all = append(all, ref)
+			}
+		}
+		return fmt.Sprintf(": if it is gone for good, let all of them go in one plan, by a removed block each of %s; %s", strings.Join(all, ", "), forget)
+	}
+	return ": " + forget
 }
 
 // withholdPeerless withholds instance i, which was as undecided says before it

@@ -149,3 +149,67 @@ func TestADeadMachineOfAClusterIsDestroyed(t *testing.T) {
 		t.Errorf("left: %s", a.stdout)
 	}
 }
+
+// All machines of a cluster are dead. Where they are let go together nothing is
+// left to be done; where the workers come later, the plan says what to write.
+func TestAWholeClusterIsLetGo(t *testing.T) {
+	s := withCluster(t)
+	for _, h := range []string{"a", "b", "c", "x"} {
+		s.down[h] = true
+	}
+	letGo := func(hosts ...string) (text string) {
+		for _, h := range hosts {
+			text += fmt.Sprintf("removed {\n  from = host.%s\n}\n", h)
+		}
+		return text
+	}
+	s.write("main.kplan.hcl", letGo("a", "b", "c"))
+	s.want(3, []string{
+		"  ! it acts on host a too, which is let go: to have it only forgotten, write a removed block with from = kubeadm_join.worker and destroy = false in its lifecycle\n      kubeadm_join.worker@y\n",
+	}, "apply", "--auto-approve")
+
+	s.down["y"] = true
+	s.write("main.kplan.hcl", letGo("x", "y"))
+	s.want(0, []string{
+		"it acts on host a too, which is neither in the spec nor recorded: if it is gone for good, let all of them go in one plan, by a removed block each of host.a, host.b, host.c, host.x; to have it only",
+	}, "plan")
+
+	s.write("main.kplan.hcl", letGo("a", "b", "c", "x", "y"))
+	s.want(2, []string{
+		"  # kubeadm_join.worker@x will no longer be managed by kplan, but will not be destroyed\n  # kubeadm_join.worker@y will no longer be managed by kplan, but will not be destroyed\n  # (its machine is let go, and nobody is left to whom it was something)\n",
+	}, "plan", "--detailed-exitcode")
+	s.want(0, []string{"Apply complete!"}, "apply", "--auto-approve")
+	s.write("main.kplan.hcl", "")
+	s.want(0, []string{"No changes."}, "plan", "--detailed-exitcode")
+	if a := s.want(0, nil, "state", "list"); a.stdout != "" {
+		t.Errorf("left: %s", a.stdout)
+	}
+}
+
+// A host of which no object is recorded is in the plan all the same, and goes from
+// the state with an apply that has nothing else to do.
+func TestABareHostIsLetGo(t *testing.T) {
+	const motd = "resource \"file\" \"motd\" {\n  on      = host.%s\n  path    = \"/etc/motd\"\n  content = \"x\"\n}\n"
+	host := func(name string) string {
+		return fmt.Sprintf("host %q {\n  address = %q\n}\n", name, addressOf(name))
+	}
+	s := newSite(t, host("a")+host("b")+fmt.Sprintf(motd, "a"))
+	for _, h := range []string{"a", "b"} {
+		s.machines[h] = hosttest.New(hosttest.Named(h), hosttest.Address(addressOf(h)+"/24"), hosttest.Report(t.Errorf))
+	}
+	s.want(0, nil, "apply", "--auto-approve")
+	s.write("main.kplan.hcl", host("a")+host("b")+fmt.Sprintf(motd, "b"))
+	s.want(0, nil, "apply", "--auto-approve")
+	s.down["a"] = true
+	s.write("main.kplan.hcl", host("b")+fmt.Sprintf(motd, "b")+"removed {\n  from = host.a\n}\n")
+	s.want(0, []string{"Warning: host a is let go: no object of it is recorded, and apply takes it out of the state"}, "plan")
+	recorded := func() bool { return strings.Contains(s.want(0, nil, "state", "pull").stdout, `"name": "a"`) }
+	s.want(0, nil, "apply", "--auto-approve", "--target", "host.b")
+	if !recorded() {
+		t.Error("an apply that was not about it took it out of the state")
+	}
+	s.want(0, []string{"Warning: host a is let go"}, "apply", "--auto-approve")
+	if recorded() {
+		t.Error("it is still recorded")
+	}
+}
