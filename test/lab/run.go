@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"os/exec"
 	"strings"
 	"sync"
@@ -29,10 +30,38 @@ func output(cmd *exec.Cmd, what string) (string, error) {
 		cmd.Cancel = func() error { return syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) }
 	}
 	cmd.WaitDelay = time.Second
-	if err := cmd.Run(); err != nil {
+	err := cmd.Start()
+	if err == nil {
+		stop := awake(cmd.Process)
+		err = cmd.Wait()
+		stop()
+	}
+	if err != nil {
 		return stdout.String(), fmt.Errorf("%s: %w: %s", what, err, strings.TrimSpace(stderr.String()))
 	}
 	return stdout.String(), nil
+}
+
+// awake has a process go on that stops itself, until the returned function is
+// called. A machine that goes down stops what runs on it before it ends that
+// (systemd-shutdown(8)), and nsenter stops with its child (util-linux,
+// sys-utils/nsenter.c): it would never see the child's end.
+func awake(p *os.Process) (stop func()) {
+	done := make(chan struct{})
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		tick := time.NewTicker(time.Second)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = p.Signal(syscall.SIGCONT) // where it has ended, there is nothing to wake
+			case <-done:
+				return
+			}
+		}
+	})
+	return func() { close(done); watch.Wait() }
 }
 
 // poll waits until done says yes, and gives up when the context ends or done fails.
