@@ -19,8 +19,9 @@ import (
 type machines struct {
 	cgroup     int64
 	interfaces []string
-	containerd string // installed_version; "" where it is not known
-	ill        string // attribute of cluster_health that is false; "none", or "" where nothing is known
+	containerd string   // installed_version; "" where it is not known
+	ill        string   // attribute of cluster_health that is false; "none", or "" where nothing is known
+	images     []string // that kubeadm names; nil where it is not known, empty where kubeadm does not tell
 }
 
 // Facts implements dsl.Scope.
@@ -41,16 +42,31 @@ func (m machines) Object(a addr.Instance) (cty.Value, bool) {
 		}
 		return cty.ObjectVal(attrs), true
 	}
-	if a.Type != "package" || m.containerd == "" {
-		return cty.NilVal, false
-	}
 	attrs := map[string]cty.Value{}
 	s, _ := modules.NewCatalog(modules.All()...).Schema(a.Type)
 	for _, at := range s.Attributes {
 		attrs[at.Name] = cty.NullVal(at.Type)
 	}
-	attrs["installed_version"] = cty.StringVal(m.containerd)
+	switch {
+	case a.Type == "package" && m.containerd != "":
+		attrs["installed_version"] = cty.StringVal(m.containerd)
+	case a.Type == "kubeadm_config" && len(m.images) > 0:
+		names := make([]cty.Value, len(m.images))
+		for i, name := range m.images {
+			names[i] = cty.StringVal("registry.k8s.io/" + name)
+		}
+		attrs["images"] = cty.ListVal(names)
+	case a.Type == "kubeadm_config" && m.images != nil:
+	default:
+		return cty.NilVal, false
+	}
 	return cty.ObjectVal(attrs), true
+}
+
+// images are those of Kubernetes 1.34.4 with this etcd.
+func images(etcd string) []string {
+	names := []string{"kube-apiserver:v1.34.4", "kube-controller-manager:v1.34.4", "kube-scheduler:v1.34.4", "kube-proxy:v1.34.4"}
+	return append(names, "coredns/coredns:v1.12.1", "pause:3.10.1", etcd)
 }
 
 // What can be said of a cluster only once its machines are read.
@@ -61,26 +77,34 @@ func TestConditionsOfMachines(t *testing.T) {
 		args string
 		says []string
 	}{
-		"as they should be":    {machines{2, links, "1.7.28-1~debian.12~bookworm", ""}, "", nil},
-		"not read":             {machines{2, links, "", ""}, "", nil},
-		"old containerd":       {machines{2, links, "1.6.20~ds1-1+deb12u1", ""}, "", []string{"containerd 1.6.20 on node1, containerd 1.6.20 on node2. containerd's maintainers name 1.6.39, "}},
-		"newer containerd":     {machines{2, links, "2.10.0", ""}, "", nil},
-		"other scheme":         {machines{2, links, "git", ""}, "", nil}, // what is declared counts
-		"pods in the network":  {machines{2, links, "", ""}, `pod_cidr = "10.0.2.128/25"`, []string{"the network of the hosts: 10.0.2.0/24."}},
-		"network in services":  {machines{2, []string{"eth0 10.0.2.15/30"}, "", ""}, `service_cidr = "10.0.2.12/31"`, []string{"10.0.2.12/30"}},
-		"a cluster that works": {machines{2, links, "", "none"}, "", nil},
-		"nodes":                {machines{2, links, "", "nodes"}, "", []string{"Not every node is Ready: what it is."}},
-		"names":                {machines{2, links, "", "dns"}, "", []string{"Names of services are not resolved: what it is."}},
-		"pods":                 {machines{2, links, "", "pod_network"}, "", []string{"Pods are not reached"}},
-		"services":             {machines{2, links, "", "service_address"}, "", []string{"Services are not reached"}},
-		"no pod network":       {machines{2, links, "", "nodes"}, `network = "none"`, nil},
-		"cgroups v1":           {machines{1, links, "", ""}, "", nil},
+		"as they should be":    {machines{2, links, "1.7.28-1~debian.12~bookworm", "", nil}, "", nil},
+		"not read":             {machines{2, links, "", "", nil}, "", nil},
+		"old containerd":       {machines{2, links, "1.6.20~ds1-1+deb12u1", "", nil}, "", []string{"containerd 1.6.20 on node1, containerd 1.6.20 on node2. containerd's maintainers name 1.6.39, "}},
+		"newer containerd":     {machines{2, links, "2.10.0", "", nil}, "", nil},
+		"other scheme":         {machines{2, links, "git", "", nil}, "", nil}, // what is declared counts
+		"pods in the network":  {machines{2, links, "", "", nil}, `pod_cidr = "10.0.2.128/25"`, []string{"the network of the hosts: 10.0.2.0/24."}},
+		"network in services":  {machines{2, []string{"eth0 10.0.2.15/30"}, "", "", nil}, `service_cidr = "10.0.2.12/31"`, []string{"10.0.2.12/30"}},
+		"a cluster that works": {machines{2, links, "", "none", nil}, "", nil},
+		"nodes":                {machines{2, links, "", "nodes", nil}, "", []string{"Not every node is Ready: what it is."}},
+		"names":                {machines{2, links, "", "dns", nil}, "", []string{"Names of services are not resolved: what it is."}},
+		"pods":                 {machines{2, links, "", "pod_network", nil}, "", []string{"Pods are not reached"}},
+		"services":             {machines{2, links, "", "service_address", nil}, "", []string{"Services are not reached"}},
+		"no pod network":       {machines{2, links, "", "nodes", nil}, `network = "none"`, nil},
+		"images":               {machines{2, links, "", "", images("etcd:3.6.5-0")}, "", nil},
+		"kubeadm is not there": {machines{2, links, "", "", []string{}}, "", nil},
+		"another etcd":         {machines{2, links, "", "", images("etcd:3.6.6-0")}, "", []string{"kubeadm of node1 does not run registry.k8s.io/etcd:3.6.5-0. Compare"}},
+		"another version": {
+			machines{2, links, "", "", images("etcd:3.6.5-0")},
+			`kubernetes_version = "1.34.9"`,
+			[]string{"registry.k8s.io/kube-apiserver:v1.34.9, registry.k8s.io/kube-controller-manager:v1.34.9, registry.k8s.io/kube-proxy:v1.34.9, registry.k8s.io/kube-scheduler:v1.34.9. "},
+		},
+		"cgroups v1": {machines{1, links, "", "", nil}, "", nil},
 		"cgroups v1, 1.35": {
-			machines{1, links, "", ""},
+			machines{1, links, "", "", nil},
 			"kubernetes_version = \"1.35.0\"\ncontainer_runtime_version = \"2.2\"",
 			[]string{"does not start on node1, which has cgroups v1. Boot it with cgroups v2, or set kubelet = { failCgroupV1 = false }", "node2"},
 		},
-		"cgroups v1, allowed": {machines{1, links, "", ""}, "kubernetes_version = \"1.35.0\"\ncontainer_runtime_version = \"2.2\"\nkubelet = { failCgroupV1 = false }", nil},
+		"cgroups v1, allowed": {machines{1, links, "", "", nil}, "kubernetes_version = \"1.35.0\"\ncontainer_runtime_version = \"2.2\"\nkubelet = { failCgroupV1 = false }", nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if !strings.Contains(tt.args, "kubernetes_version") {
@@ -115,7 +139,7 @@ module "cluster" {
 				}
 			}
 			checks, diags := spec.Checks(tt.machines)
-			if diags.HasErrors() || len(checks) != 3 {
+			if diags.HasErrors() || len(checks) != 4 {
 				t.Fatal(checks, diags)
 			}
 			for _, c := range checks {

@@ -42,3 +42,25 @@ func (s *spec) reads() {
 		}
 	}
 }
+
+// images are those that the machine's own kubeadm names. Where it names others, that is said.
+func (s *spec) images() {
+	s.t.Helper()
+	shown := s.Want(0, "state", "show", "module.cluster.kubeadm_config.main@k8s-node1").Stdout
+	named := strings.Fields(s.ssh(s.plane, "", "kubeadm config images list --config /etc/kubernetes/kubeadm.yaml"))
+	for _, image := range named {
+		if !strings.Contains(shown, image) {
+			s.t.Errorf("kubeadm names %s, recorded is\n%s", image, shown)
+		}
+	}
+	const warning = "kubeadm of k8s-node1 does not run registry.k8s.io/etcd:"
+	if r := s.Want(0, "plan"); len(named) < 7 || strings.Contains(r.Stdout+r.Stderr, warning) {
+		s.t.Errorf("kubeadm names %q, the plan says\n%s%s", named, r.Stdout, r.Stderr)
+	}
+	const other = "/usr/local/bin/kubeadm"
+	s.ssh(s.plane, "#!/bin/sh\n/usr/bin/kubeadm \"$@\" | sed s:etcd.*:etcd\\:3.9.9-0:\n", "cat >"+other+" && chmod 755 "+other)
+	if r := s.Want(0, "plan"); !strings.Contains(r.Stdout+r.Stderr, warning) {
+		s.t.Errorf("of another etcd the plan says\n%s%s", r.Stdout, r.Stderr)
+	}
+	s.ssh(s.plane, "", "rm "+other)
+}

@@ -17,6 +17,7 @@ func TestExample(t *testing.T) {
 	took := c.took()
 	s.still()
 	s.reads()
+	s.images()
 	if floor > 0 {
 		fmt.Fprintf(t.Output(), "by hand %.1f s, by kplan %.1f s: %.2f times\n", floor.Seconds(), took.Seconds(), took.Seconds()/floor.Seconds())
 	}

@@ -100,6 +100,11 @@ var authority = sync.OnceValue(func() string {
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
 })
 
+var (
+	imagesVersion    = regexp.MustCompile(`(?m)^"?kubernetesVersion"?: "?(v[0-9.]+)`)
+	imagesRepository = regexp.MustCompile(`(?m)^"?imageRepository"?: "?([^"\s]+)`)
+)
+
 // begin is that of the scripts.
 func (c *Call) begin(paths ...string) (refused *host.Output) {
 	c.Change()
@@ -385,10 +390,26 @@ func kubeadmReset(c *Call) host.Output {
 }
 
 // kubeadm knows the tokens and addons of the machine's cluster, and its own version.
+func (c *Call) listImages(config string) host.Output {
+	text, ok := c.Content(config)
+	version := imagesVersion.FindStringSubmatch(text)
+	if !ok || version == nil {
+		return fail(1, "unable to read config from "+config)
+	}
+	repository := "registry.k8s.io"
+	if m := imagesRepository.FindStringSubmatch(text); m != nil {
+		repository = m[1]
+	}
+	return say(repository + "/kube-apiserver:" + version[1] + "\n" + repository + "/kube-proxy:" + version[1] + "\n")
+}
+
 func kubeadm(c *Call) host.Output {
 	args := c.Argv[1:]
 	if slices.Equal(args, []string{"version", "-o", "short"}) {
 		return say("v1.34.4\n")
+	}
+	if len(args) == 5 && slices.Equal(args[:4], []string{"config", "images", "list", "--config"}) {
+		return c.listImages(args[4])
 	}
 	if c.m.cluster == nil {
 		return fail(1, "failed to load admin kubeconfig")

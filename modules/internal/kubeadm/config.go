@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"path"
+	"strings"
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/internal/deviations"
@@ -56,6 +57,7 @@ type KubeadmConfig struct {
 	SkipPhases                 []string          `cty:"skip_phases"`                                                       // phases of kubeadm init that are left out: addon/coredns
 	Patches                    *string           `cty:"patches"`                                                           // directory on the machine with kubeadm's patches
 	Deviations                 string            `cty:"deviations" kplan:"default="`                                       // what was found beside this in the file; leave it out
+	Images                     []string          `cty:"images" kplan:"computed"`                                           // of which the machine's kubeadm makes the cluster, by this file
 }
 
 // Claims implements resource.Claimer.
@@ -66,11 +68,15 @@ const configMode = 0o600
 
 // Read makes one call.
 func (c KubeadmConfig) Read(ctx context.Context, h host.Host) (*KubeadmConfig, error) {
-	files, err := host.Read(ctx, h, c.Path)
-	if err != nil || files[0] == nil {
+	res, err := h.Do(
+		ctx,
+		host.ReadFile{Path: c.Path},
+		host.Query{Argv: []string{"kubeadm", "config", "images", "list", "--config", c.Path}, AnyExit: true},
+	)
+	if err != nil || res[0].File == nil {
 		return nil, err
 	}
-	f := files[0]
+	f, images := res[0].File, res[1].Output
 	if f.Kind != host.KindFile {
 		return nil, &host.OpError{Op: "manage the file", Path: f.Path, Msg: "a " + string(f.Kind) + " stands there"}
 	}
@@ -79,6 +85,9 @@ func (c KubeadmConfig) Read(ctx context.Context, h host.Host) (*KubeadmConfig, e
 		odd = append(odd, fmt.Sprintf("mode %04o", f.Mode))
 	}
 	got.Deviations = deviations.Summary(odd)
+	if images.Code == 0 { // kubeadm may be missing, or of another age than the file
+		got.Images = strings.Fields(string(images.Stdout))
+	}
 	return &got, nil
 }
 
