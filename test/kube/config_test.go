@@ -58,7 +58,7 @@ func (s *spec) images() {
 		s.t.Errorf("kubeadm names %q, the plan says\n%s%s", named, r.Stdout, r.Stderr)
 	}
 	const other = "/usr/local/bin/kubeadm"
-	s.ssh(s.plane, "#!/bin/sh\n/usr/bin/kubeadm \"$@\" | sed s:etcd.*:etcd\\:3.9.9-0:\n", "cat >"+other+" && chmod 755 "+other)
+	s.ssh(s.plane, "#!/bin/sh\n/usr/bin/kubeadm \"$@\" | sed 's|etcd:.*|etcd:3.9.9-0|'\n", "cat >"+other+" && chmod 755 "+other)
 	if r := s.Want(0, "plan"); !strings.Contains(r.Stdout+r.Stderr, warning) {
 		s.t.Errorf("of another etcd the plan says\n%s%s", r.Stdout, r.Stderr)
 	}
