@@ -64,10 +64,8 @@ func (c choice) named(in *engine.PlanInput) error {
 
 // names reports whether t covers something, or is a block that has no instance.
 func names(t addr.Target, spec *dsl.Spec, x *dsl.Expansion, s *state.Snapshot) bool {
-	for _, h := range spec.Hosts() {
-		if t.String() == "host."+h.Name {
-			return true
-		}
+	if slices.Contains(hosts(spec, s), t.String()) {
+		return true
 	}
 	for _, r := range x.Resources {
 		if t.Matches(addr.Instance{Resource: r}) {
@@ -87,6 +85,19 @@ func names(t addr.Target, spec *dsl.Spec, x *dsl.Expansion, s *state.Snapshot) b
 	return false
 }
 
+// hosts are the addresses of those of the spec and of those that are recorded.
+func hosts(spec *dsl.Spec, s *state.Snapshot) []string {
+	var all []string
+	for _, h := range spec.Hosts() {
+		all = append(all, "host."+h.Name)
+	}
+	for name := range s.Hosts {
+		all = append(all, "host."+name)
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}
+
 // addresses are what may be named: hosts, modules and resources before their
 // instances.
 func addresses(spec *dsl.Spec, x *dsl.Expansion, s *state.Snapshot) []string {
@@ -99,13 +110,9 @@ func addresses(spec *dsl.Spec, x *dsl.Expansion, s *state.Snapshot) []string {
 	}
 	slices.SortFunc(instances, addr.Compare)
 	resources := slices.Clone(x.Resources)
-	var hosts, whole []string
-	for _, h := range spec.Hosts() {
-		hosts = append(hosts, "host."+h.Name)
-	}
+	var whole []string
 	for _, a := range instances {
 		resources = append(resources, a.Resource)
-		hosts = append(hosts, "host."+a.Host)
 		whole = append(whole, a.String())
 	}
 	var modules, blocks []string
@@ -115,5 +122,5 @@ func addresses(spec *dsl.Spec, x *dsl.Expansion, s *state.Snapshot) []string {
 		}
 		blocks = append(blocks, r.String())
 	}
-	return slices.Concat(hosts, modules, blocks, whole)
+	return slices.Concat(hosts(spec, s), modules, blocks, whole)
 }

@@ -139,6 +139,27 @@ func TestAMajorityIsLetGo(t *testing.T) {
 	s.want(2, []string{"kubeadm_control_plane.main@b will be destroyed"}, "plan", "--detailed-exitcode")
 }
 
+// A host is recorded, and nothing on it: it can be named, to be let go alone.
+func TestAHostThatIsOnlyRecordedIsNamed(t *testing.T) {
+	const file = "resource \"file\" \"motd\" {\n  on      = hosts\n  path    = \"/etc/motd\"\n  content = \"hello\"\n}\n"
+	host := func(name string) string { return fmt.Sprintf("host %q {\n  address = %q\n}\n", name, addressOf(name)) }
+	s := newSite(t, host("a")+host("b")+file)
+	for _, h := range []string{"a", "b"} {
+		s.machines[h] = hosttest.New(hosttest.Named(h), hosttest.Report(t.Errorf))
+	}
+	s.want(0, nil, "apply", "--auto-approve")
+	s.write("main.kplan.hcl", host("a")+host("b")+strings.Replace(file, "hosts", "host.a", 1))
+	s.want(0, nil, "apply", "--auto-approve")
+	s.down["b"] = true
+	s.write("main.kplan.hcl", host("a")+file+"removed {\n  from = host.b\n}\n")
+	s.want(1, []string{"--target host.c names nothing"}, "plan", "--target", "host.c")
+	s.want(0, []string{"host b is let go: no object of it is recorded, and apply takes it out of the state"}, "plan", "--target", "host.b")
+	s.want(0, nil, "apply", "--auto-approve", "--target", "host.b")
+	if a := s.want(0, nil, "state", "pull"); strings.Contains(a.stdout, `"name": "b"`) {
+		t.Errorf("host b is still recorded:\n%s", a.stdout)
+	}
+}
+
 // The cluster goes, and one of its machines was gone before.
 func TestADeadMachineOfAClusterIsDestroyed(t *testing.T) {
 	s := withCluster(t)
