@@ -44,7 +44,7 @@ test: check ## everything: check, the race detector, the lab, a little fuzzing
 
 .PHONY: crash
 crash: ## kill -9 and loss of power at random instants, in process and in the lab
-	KPLAN_CRASH=full $(GO) test -run 'Crash|Kill|Power' -timeout 150m -count=1 -v -p 1 ./test/...
+	KPLAN_KUBE=1 KPLAN_CRASH=full $(GO) test -run 'Crash|Kill|Power' -timeout 150m -count=1 -v -p 1 ./test/...
 
 # The floor is the same cluster by hand. -v shows the seconds of each stage.
 .PHONY: e2e-kubernetes

@@ -77,10 +77,15 @@ func TestConditionsOfMachines(t *testing.T) {
 		args string
 		says []string
 	}{
-		"as they should be":    {machines{2, links, "1.7.28-1~debian.12~bookworm", "", nil}, "", nil},
-		"not read":             {machines{2, links, "", "", nil}, "", nil},
-		"old containerd":       {machines{2, links, "1.6.20~ds1-1+deb12u1", "", nil}, "", []string{"containerd 1.6.20 on node1, containerd 1.6.20 on node2. containerd's maintainers name 1.6.39, "}},
-		"newer containerd":     {machines{2, links, "2.10.0", "", nil}, "", nil},
+		"as they should be": {machines{2, links, "1.7.28-1~debian.12~bookworm", "", nil}, "", nil},
+		"not read":          {machines{2, links, "", "", nil}, "", nil},
+		"old containerd":    {machines{2, links, "1.6.20~ds1-1+deb12u1", "", nil}, "", []string{"containerd 1.6.20 on node1, containerd 1.6.20 on node2. containerd's maintainers name 1.6.39, "}},
+		"newer containerd":  {machines{2, links, "2.10.0", "", nil}, "", nil},
+		"containerd too old": {
+			machines{2, links, "1.6.20~ds1-1+deb12u1", "", nil},
+			`container_runtime_version = "1.7"`,
+			[]string{"On node1 containerd 1.6.20~ds1-1+deb12u1 is installed, which is older than", "On node2 containerd 1.6.20", "not recommended with what is installed"},
+		},
 		"other scheme":         {machines{2, links, "git", "", nil}, "", nil}, // what is declared counts
 		"pods in the network":  {machines{2, links, "", "", nil}, `pod_cidr = "10.0.2.128/25"`, []string{"the network of the hosts: 10.0.2.0/24."}},
 		"network in services":  {machines{2, []string{"eth0 10.0.2.15/30"}, "", "", nil}, `service_cidr = "10.0.2.12/31"`, []string{"10.0.2.12/30"}},

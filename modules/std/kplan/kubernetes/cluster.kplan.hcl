@@ -15,7 +15,7 @@ resource "kubeadm_config" "main" {
   image_repository  = var.image_repository
   kubelet           = yamlencode(merge({ cgroupDriver = "systemd" }, var.kubelet))
   kube_proxy        = yamlencode(var.kube_proxy)
-  skip_phases       = ["addon/coredns"]
+  skip_phases       = ["addon/coredns", "addon/kube-proxy"]
   depends_on        = [package.kubernetes]
 }
 
@@ -38,10 +38,11 @@ resource "manifest" "flannel" {
   depends_on = [kubeadm_control_plane.main]
 }
 
-# An object of its own, so that it is brought again where it was deleted.
-resource "kubeadm_addon" "dns" {
+# Objects of their own, so that they are brought again where they were deleted.
+resource "kubeadm_addon" "main" {
+  for_each   = toset(var.addons)
   on         = [for i, h in var.control_plane : h if i == 0]
-  name       = "coredns"
+  name       = each.key
   config     = kubeadm_config.main.path
   depends_on = [kubeadm_control_plane.main, manifest.flannel]
 }

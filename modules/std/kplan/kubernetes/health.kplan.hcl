@@ -4,8 +4,8 @@
 resource "cluster_health" "main" {
   count      = var.network == "none" ? 0 : 1
   on         = [for i, h in var.control_plane : h if i == 0]
-  on_change  = [kubeadm_control_plane.main, kubeadm_join.worker, manifest.flannel, kubeadm_addon.dns]
-  depends_on = [kubeadm_control_plane.main, kubeadm_join.worker, manifest.flannel, kubeadm_addon.dns]
+  on_change  = [kubeadm_control_plane.main, kubeadm_join.worker, manifest.flannel, kubeadm_addon.main]
+  depends_on = [kubeadm_control_plane.main, kubeadm_join.worker, manifest.flannel, kubeadm_addon.main]
 }
 
 check "health" {

@@ -53,6 +53,12 @@ resource "containerd" "node" {
   registries             = var.registry_mirrors
   restrict_oom_score_adj = var.restrict_oom_score_adj
   depends_on             = [package.tools]
+  lifecycle {
+    precondition {
+      condition     = try([for v in [regex("^([0-9]+)\\.([0-9]+)\\.", package.tools["containerd"].installed_version)] : tonumber(v[0]) * 1000 + tonumber(v[1])][0], local.line) >= local.line
+      error_message = "On ${each.host.name} containerd ${package.tools["containerd"].installed_version} is installed, which is older than container_runtime_version says and may not read a configuration for ${var.container_runtime_version}. Write the version that is installed, or bring a newer one by a package_repository."
+    }
+  }
 }
 
 resource "service" "containerd" {

@@ -129,6 +129,16 @@ variable "registry_mirrors" {
   default     = {}
 }
 
+variable "container_runtime" {
+  description = "What runs the containers: containerd."
+  type        = string
+  default     = "containerd"
+  validation {
+    condition     = var.container_runtime == "containerd"
+    error_message = "Nodes run containerd here. Kubernetes runs containers by Docker only through cri-dockerd, which is not set up."
+  }
+}
+
 variable "container_runtime_version" {
   description = "The version of containerd that is installed: 1.6 on Debian 12."
   type        = string
@@ -160,6 +170,17 @@ variable "network" {
   validation {
     condition     = var.network != "flannel" || !can(regex(":", var.pod_cidr))
     error_message = "Flannel is set up for IPv4 here. Write a pod_cidr such as 10.244.0.0/16, or network = \"none\" and install a pod network for ${var.pod_cidr}."
+  }
+}
+
+variable "addons" {
+  description = "The addons of kubeadm. Leave kube-proxy out where the pod network does its work."
+  type        = list(string)
+  default     = ["coredns", "kube-proxy"]
+  nullable    = false
+  validation {
+    condition     = alltrue([for a in var.addons : contains(["coredns", "kube-proxy"], a)])
+    error_message = "kubeadm's addons are coredns and kube-proxy. Bring others as a manifest."
   }
 }
 
