@@ -236,8 +236,9 @@ func (s *spec) madeAgain() {
 	s.still()
 }
 
-// secretly plans and applies, which makes so many tokens, and looks for them and for the cluster's keys in all that is seen.
-func (s *spec) secretly(tokens int) {
+// secretly plans and applies, which makes so many tokens, and looks for them and for the cluster's keys in all that is seen. It
+// returns what plan says.
+func (s *spec) secretly(tokens int) string {
 	s.t.Helper()
 	w := s.watch()
 	plan := s.Want(0, "plan", "--out", "secret.kplan")
@@ -259,4 +260,5 @@ func (s *spec) secretly(tokens int) {
 		texts = append(texts, string(data))
 	}
 	w.saw(tokens, append(texts, s.unpacked("after.kplan"))...)
+	return plan.Stdout
 }
