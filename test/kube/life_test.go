@@ -47,16 +47,19 @@ resource "node" "disk" {
 }
 `
 
-// drifts changes objects of six types behind kplan's back, and has them repaired.
+// drifts changes objects of seven types behind kplan's back, and has them repaired.
 func (s *spec) drifts() {
 	s.t.Helper()
 	first, second := s.machines[0], s.machines[1]
 	s.ssh(second, "", "echo 'maxPods: 50' >>/var/lib/kubelet/config.yaml; sysctl -w net.bridge.bridge-nf-call-ip6tables=0")
 	s.ssh(first, "", "echo '# by hand' >>/etc/kubernetes/manifests/kube-scheduler.yaml")
 	s.ssh(first, "", "sed -i 's:podSubnet\\: .*:podSubnet\\: 10.245.0.0/16:; s:^networking:clusterName\\: other\\n&:' /etc/kubernetes/kubeadm.yaml")
+	s.kubectl("-n kube-system delete --cascade=foreground --timeout=90s deployment/coredns daemonset/kube-proxy") // with their pods
 	s.kubectl("-n kube-flannel delete daemonset kube-flannel-ds")
 	s.kubectl("label --overwrite node k8s-node2 disk=hdd")
 	want := []string{
+		`module.cluster.kubeadm_addon.main["coredns"]@k8s-node1`,
+		`module.cluster.kubeadm_addon.main["kube-proxy"]@k8s-node1`,
 		`module.cluster.kubeadm_config.main@k8s-node1`,
 		`module.cluster.kubeadm_control_plane.main@k8s-node1`,
 		`module.cluster.kubeadm_join.worker@k8s-node2`,
@@ -67,8 +70,6 @@ func (s *spec) drifts() {
 	if got := s.drifted(); !slices.Equal(got, want) {
 		s.t.Errorf("changed behind kplan's back:\n%q, want\n%q", got, want)
 	}
-	s.kubectl("-n kube-system scale deployment/coredns --replicas=0")
-	s.kubectl("-n kube-system wait --for=delete pods -l k8s-app=kube-dns --timeout=60s")
 	r := s.Want(2, "drift")
 	for _, part := range []string{
 		`"10.244.0.0/16" -> "10.245.0.0/16"`, `-> "ClusterConfiguration.clusterName"`,
@@ -79,7 +80,6 @@ func (s *spec) drifts() {
 			s.t.Errorf("the drift does not say %s:\n%s%s", part, r.Stdout, r.Stderr)
 		}
 	}
-	s.kubectl("-n kube-system scale deployment/coredns --replicas=2")
 	s.Want(0, "apply", "--auto-approve")
 	s.still()
 	s.ready()
@@ -87,7 +87,10 @@ func (s *spec) drifts() {
 		s.t.Errorf("the kubelet's configuration is still\n%s", got)
 	}
 	s.kubectl("-n kube-flannel rollout status daemonset/kube-flannel-ds --timeout=60s")
-	s.check()
+	for _, addon := range []string{"deployment/coredns", "daemonset/kube-proxy"} {
+		s.kubectl("-n kube-system rollout status " + addon + " --timeout=60s")
+	}
+	s.check() // by a name, too
 }
 
 // drifted is what drift names.
