@@ -1,11 +1,13 @@
 package kube
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -186,10 +188,11 @@ func (s *spec) otherRange() {
 	s.still()
 }
 
-// leaves takes the last worker out of the spec.
+// leaves takes the last worker out of the spec, with a pod on it that is to go elsewhere first.
 func (s *spec) leaves() {
 	s.t.Helper()
 	third := s.machines[2]
+	evicted := s.evicts()
 	was := s.text
 	s.change(was, `host "k8s-node3" {
   address = "10.0.2.25"
@@ -203,6 +206,7 @@ func (s *spec) leaves() {
 		}
 	}
 	s.Want(0, "apply", "leaves.kplan")
+	evicted()
 	if got, want := s.nodes(), []string{"k8s-node1", "k8s-node2"}; !slices.Equal(got, want) {
 		s.t.Errorf("the nodes are %q, want %q", got, want)
 	}
@@ -213,6 +217,67 @@ func (s *spec) leaves() {
 	}
 	s.still()
 	s.text = was
+}
+
+// moves has a pod that is on the last worker as long as there is one.
+const moves = `
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: moves
+spec:
+  selector:
+    matchLabels: {app: moves}
+  template:
+    metadata:
+      labels: {app: moves}
+    spec:
+      terminationGracePeriodSeconds: 1
+      affinity:
+        nodeAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+          - weight: 100
+            preference:
+              matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [k8s-node3]}]
+      containers:
+      - name: moves
+        image: busybox:1.35
+        command: [sleep, "86400"]
+`
+
+// evicts has a pod run on the last worker. The returned function wants it to have been evicted there, which a drain does and the
+// end of its node does not, and to run elsewhere.
+func (s *spec) evicts() (evicted func()) {
+	s.t.Helper()
+	s.ssh(s.plane, moves, "KUBECONFIG=/etc/kubernetes/admin.conf kubectl apply -f -")
+	where := func() string {
+		s.t.Helper()
+		s.kubectl("rollout status deployment/moves --timeout=60s")
+		return s.kubectl("get pods -l app=moves -o jsonpath='{.items[*].spec.nodeName}'")
+	}
+	if got := where(); got != "k8s-node3" {
+		s.t.Fatalf("the pod is on %q", got)
+	}
+	ctx, end := context.WithCancel(s.ctx)
+	var seen string
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		// It ends with the context, which is no error.
+		seen, _ = s.plane.Exec(ctx, `KUBECONFIG=/etc/kubernetes/admin.conf kubectl get pods -l app=moves --watch \
+	-o jsonpath='{.spec.nodeName} {.status.conditions[?(@.type=="DisruptionTarget")].reason}{"\n"}'`)
+	})
+	return func() {
+		s.t.Helper()
+		end()
+		watching.Wait()
+		if !strings.Contains(seen, "k8s-node3 EvictionByEvictionAPI\n") {
+			s.t.Errorf("the pod was not evicted; nodes and reasons to go were\n%s", seen)
+		}
+		if got := where(); got == "" || strings.Contains(got, "k8s-node3") {
+			s.t.Errorf("the pod is on %q", got)
+		}
+		s.kubectl("delete deployment moves")
+	}
 }
 
 // comesBack puts it in again.
