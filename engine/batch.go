@@ -64,7 +64,7 @@ func (r *run) together(ctx context.Context, steps []*stepRun) {
 		s.begin()
 	}
 	err := r.actTogether(ctx, steps)
-	if exit := (*host.ExitError)(nil); errors.As(err, &exit) {
+	if machineRefused(err) {
 		steps[0].spent = actsPerTry
 		return
 	}
@@ -74,6 +74,14 @@ func (r *run) together(ctx context.Context, steps []*stepRun) {
 	if err == nil {
 		r.readTogether(ctx, steps)
 	}
+}
+
+// machineRefused reports whether an act failed by one of its operations: a command
+// or a file.
+func machineRefused(err error) bool {
+	_, command := errors.AsType[*host.ExitError](err)
+	_, file := errors.AsType[*host.OpError](err)
+	return command || file
 }
 
 // asPrinted reports whether the step, whose object was read, would act on it as

@@ -98,6 +98,50 @@ func TestOneOfTheTogetherFails(t *testing.T) {
 	w.wantSteps(`create package.tool["vise"]@a`, "create package.later@a")
 }
 
+// So it is where the machine refuses one of several files, which no command
+// ended with; systemd reads those of the others.
+func TestOneOfTheFilesIsRefused(t *testing.T) {
+	w := newWorld(t, "a")
+	m := w.machines["a"]
+	units := `
+resource "systemd_unit" "tool" {
+  for_each = toset(["axe", "saw", "vice"])
+  on       = hosts
+  name     = "${each.key}.timer"
+  content  = "[Timer]\nOnCalendar=daily\n"
+}
+`
+	w.spec(units)
+	w.apply()
+	reloads := 0
+	for _, a := range m.Acts() {
+		if run, ok := a.Op.(host.Run); ok && strings.Join(run.Argv, " ") == "systemctl daemon-reload" {
+			reloads++
+		}
+	}
+	if reloads != 1 {
+		t.Errorf("three units, and systemd read its files %d times", reloads)
+	}
+	if _, err := host.Exec(t.Context(), m.Host(), "systemctl", "start", "axe.timer", "vice.timer"); err != nil {
+		t.Fatal(err)
+	}
+	m.RemoveAll("/etc/systemd/system/saw.timer")
+	if _, err := m.Host().Do(t.Context(), host.MakeDir{Path: "/etc/systemd/system/saw.timer", Mode: 0o755}); err != nil {
+		t.Fatal(err)
+	}
+	w.spec(strings.ReplaceAll(units, "daily", "weekly"))
+	p := w.plan()
+	defer p.Close()
+	_, diags := w.run(p)
+	if len(diags) != 1 || !strings.Contains(diags.Error(), `tool["saw"]`) || !strings.Contains(diags[0].Detail, "Cannot write /etc/systemd/system/saw.timer") {
+		t.Errorf("diagnostics: %v", diags)
+	}
+	if got := w.outcomes(); got[`systemd_unit.tool["saw"]@a`] != event.Failed {
+		t.Errorf("outcomes: %v", got)
+	}
+	w.wantSteps(`update systemd_unit.tool["saw"]@a`)
+}
+
 // What is not as printed any more has its own turn.
 func TestTogetherIsWhatIsAsPrinted(t *testing.T) {
 	w := packagesWorld(t)

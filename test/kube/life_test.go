@@ -1,11 +1,13 @@
 package kube
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"os"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -47,16 +49,19 @@ resource "node" "disk" {
 }
 `
 
-// drifts changes objects of six types behind kplan's back, and has them repaired.
+// drifts changes objects of seven types behind kplan's back, and has them repaired.
 func (s *spec) drifts() {
 	s.t.Helper()
 	first, second := s.machines[0], s.machines[1]
 	s.ssh(second, "", "echo 'maxPods: 50' >>/var/lib/kubelet/config.yaml; sysctl -w net.bridge.bridge-nf-call-ip6tables=0")
 	s.ssh(first, "", "echo '# by hand' >>/etc/kubernetes/manifests/kube-scheduler.yaml")
 	s.ssh(first, "", "sed -i 's:podSubnet\\: .*:podSubnet\\: 10.245.0.0/16:; s:^networking:clusterName\\: other\\n&:' /etc/kubernetes/kubeadm.yaml")
+	s.kubectl("-n kube-system delete --cascade=foreground --timeout=90s deployment/coredns daemonset/kube-proxy") // with their pods
 	s.kubectl("-n kube-flannel delete daemonset kube-flannel-ds")
 	s.kubectl("label --overwrite node k8s-node2 disk=hdd")
 	want := []string{
+		`module.cluster.kubeadm_addon.main["coredns"]@k8s-node1`,
+		`module.cluster.kubeadm_addon.main["kube-proxy"]@k8s-node1`,
 		`module.cluster.kubeadm_config.main@k8s-node1`,
 		`module.cluster.kubeadm_control_plane.main@k8s-node1`,
 		`module.cluster.kubeadm_join.worker@k8s-node2`,
@@ -67,8 +72,6 @@ func (s *spec) drifts() {
 	if got := s.drifted(); !slices.Equal(got, want) {
 		s.t.Errorf("changed behind kplan's back:\n%q, want\n%q", got, want)
 	}
-	s.kubectl("-n kube-system scale deployment/coredns --replicas=0")
-	s.kubectl("-n kube-system wait --for=delete pods -l k8s-app=kube-dns --timeout=60s")
 	r := s.Want(2, "drift")
 	for _, part := range []string{
 		`"10.244.0.0/16" -> "10.245.0.0/16"`, `-> "ClusterConfiguration.clusterName"`,
@@ -79,7 +82,6 @@ func (s *spec) drifts() {
 			s.t.Errorf("the drift does not say %s:\n%s%s", part, r.Stdout, r.Stderr)
 		}
 	}
-	s.kubectl("-n kube-system scale deployment/coredns --replicas=2")
 	s.Want(0, "apply", "--auto-approve")
 	s.still()
 	s.ready()
@@ -87,7 +89,10 @@ func (s *spec) drifts() {
 		s.t.Errorf("the kubelet's configuration is still\n%s", got)
 	}
 	s.kubectl("-n kube-flannel rollout status daemonset/kube-flannel-ds --timeout=60s")
-	s.check()
+	for _, addon := range []string{"deployment/coredns", "daemonset/kube-proxy"} {
+		s.kubectl("-n kube-system rollout status " + addon + " --timeout=60s")
+	}
+	s.check() // by a name, too
 }
 
 // drifted is what drift names.
@@ -183,10 +188,11 @@ func (s *spec) otherRange() {
 	s.still()
 }
 
-// leaves takes the last worker out of the spec.
+// leaves takes the last worker out of the spec, with a pod on it that is to go elsewhere first.
 func (s *spec) leaves() {
 	s.t.Helper()
 	third := s.machines[2]
+	evicted := s.evicts()
 	was := s.text
 	s.change(was, `host "k8s-node3" {
   address = "10.0.2.25"
@@ -200,6 +206,7 @@ func (s *spec) leaves() {
 		}
 	}
 	s.Want(0, "apply", "leaves.kplan")
+	evicted()
 	if got, want := s.nodes(), []string{"k8s-node1", "k8s-node2"}; !slices.Equal(got, want) {
 		s.t.Errorf("the nodes are %q, want %q", got, want)
 	}
@@ -210,6 +217,67 @@ func (s *spec) leaves() {
 	}
 	s.still()
 	s.text = was
+}
+
+// moves has a pod that is on the last worker as long as there is one.
+const moves = `
+apiVersion: apps/v1
+kind: Deployment
+metadata:
+  name: moves
+spec:
+  selector:
+    matchLabels: {app: moves}
+  template:
+    metadata:
+      labels: {app: moves}
+    spec:
+      terminationGracePeriodSeconds: 1
+      affinity:
+        nodeAffinity:
+          preferredDuringSchedulingIgnoredDuringExecution:
+          - weight: 100
+            preference:
+              matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [k8s-node3]}]
+      containers:
+      - name: moves
+        image: busybox:1.35
+        command: [sleep, "86400"]
+`
+
+// evicts has a pod run on the last worker. The returned function wants it to have been evicted there, which a drain does and the
+// end of its node does not, and to run elsewhere.
+func (s *spec) evicts() (evicted func()) {
+	s.t.Helper()
+	s.ssh(s.plane, moves, "KUBECONFIG=/etc/kubernetes/admin.conf kubectl apply -f -")
+	where := func() string {
+		s.t.Helper()
+		s.kubectl("rollout status deployment/moves --timeout=60s")
+		return s.kubectl("get pods -l app=moves -o jsonpath='{.items[*].spec.nodeName}'")
+	}
+	if got := where(); got != "k8s-node3" {
+		s.t.Fatalf("the pod is on %q", got)
+	}
+	ctx, end := context.WithCancel(s.ctx)
+	var seen string
+	var watching sync.WaitGroup
+	watching.Go(func() {
+		// It ends with the context, which is no error.
+		seen, _ = s.plane.Exec(ctx, `KUBECONFIG=/etc/kubernetes/admin.conf kubectl get pods -l app=moves --watch \
+	-o jsonpath='{.spec.nodeName} {.status.conditions[?(@.type=="DisruptionTarget")].reason}{"\n"}'`)
+	})
+	return func() {
+		s.t.Helper()
+		end()
+		watching.Wait()
+		if !strings.Contains(seen, "k8s-node3 EvictionByEvictionAPI\n") {
+			s.t.Errorf("the pod was not evicted; nodes and reasons to go were\n%s", seen)
+		}
+		if got := where(); got == "" || strings.Contains(got, "k8s-node3") {
+			s.t.Errorf("the pod is on %q", got)
+		}
+		s.kubectl("delete deployment moves")
+	}
 }
 
 // comesBack puts it in again.
@@ -236,8 +304,9 @@ func (s *spec) madeAgain() {
 	s.still()
 }
 
-// secretly plans and applies, which makes so many tokens, and looks for them and for the cluster's keys in all that is seen.
-func (s *spec) secretly(tokens int) {
+// secretly plans and applies, which makes so many tokens, and looks for them and for the cluster's keys in all that is seen. It
+// returns what plan says.
+func (s *spec) secretly(tokens int) string {
 	s.t.Helper()
 	w := s.watch()
 	plan := s.Want(0, "plan", "--out", "secret.kplan")
@@ -259,4 +328,5 @@ func (s *spec) secretly(tokens int) {
 		texts = append(texts, string(data))
 	}
 	w.saw(tokens, append(texts, s.unpacked("after.kplan"))...)
+	return plan.Stdout
 }

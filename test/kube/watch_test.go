@@ -51,9 +51,10 @@ func (s *spec) watch() *watch {
 			}
 		}
 	})
+	plane := s.plane
 	w.all.Go(func() {
 		// It ends with the context, which is no error.
-		w.tokens, _ = s.machines[0].Exec(ctx, `
+		w.tokens, _ = plane.Exec(ctx, `
 while :; do
 	KUBECONFIG=/etc/kubernetes/admin.conf kubectl --namespace=kube-system get secrets --watch \
 		--field-selector=type=bootstrap.kubernetes.io/token -o jsonpath='{.data.token-id}.{.data.token-secret}{"\n"}' 2>/dev/null
@@ -97,9 +98,11 @@ func (w *watch) seeFiles() {
 	})
 }
 
-// keys are those that nobody may see, as they stand in files of the control plane.
+// keys are those that nobody may see, as they stand in files of the control plane: those that its members share, and the
+// administrator's.
 const keys = `
-cat /etc/kubernetes/pki/ca.key
+set -e
+for name in ca sa front-proxy-ca etcd/ca; do cat /etc/kubernetes/pki/$name.key; done
 admin=$(sed -n 's/^ *client-key-data: //p' /etc/kubernetes/admin.conf)
 echo "$admin"
 echo "$admin" | base64 -d`
@@ -120,8 +123,8 @@ func (w *watch) secrets() (tokens, all []string) {
 			all = append(all, string(token), encoded)
 		}
 	}
-	found := long.FindAllString(w.s.ssh(w.s.machines[0], "", keys), -1)
-	if len(found) < 20 { // of two keys, and one of them also in one line
+	found := long.FindAllString(w.s.ssh(w.s.plane, "", keys), -1)
+	if len(found) < 100 { // of five keys of 2048 bits, each of which has 24 full lines
 		w.s.t.Fatalf("only %d lines of keys", len(found))
 	}
 	return tokens, append(all, found...)
@@ -145,17 +148,21 @@ func (w *watch) saw(minimum int, texts ...string) {
 			w.s.t.Errorf("no process %q was seen", command)
 		}
 	}
-	journals := 0
+	journals, joins := 0, "kubeadm_control_plane"
+	if strings.Contains(w.s.text, "role.worker") {
+		joins = "kubeadm_join"
+	}
+	isJoin := regexp.MustCompile(`"intent":\{"address":"[^"]*` + joins)
 	for _, dir := range []string{w.links, w.s.path(".kplan")} {
 		for _, text := range files(w, dir) {
-			if strings.Contains(text, "kubeadm_join") {
+			if isJoin.MatchString(text) {
 				journals++
 			}
 			texts = append(texts, text)
 		}
 	}
 	if journals == 0 {
-		w.s.t.Error("no file of the state that tells of a join was seen")
+		w.s.t.Error("no journal that tells of a join was seen")
 	}
 	for _, secret := range secrets {
 		for _, text := range texts {
@@ -164,15 +171,18 @@ func (w *watch) saw(minimum int, texts ...string) {
 			}
 		}
 	}
-	// On the machines, the token was in the hands of kubeadm, which is done.
+	// On the machines, the token was in the hands of kubeadm, which is done; one that is off never had it.
 	for _, m := range w.s.machines {
+		if !m.On() {
+			continue
+		}
 		const places = "/etc /run /root /tmp /var/log /var/tmp /var/lib/kplan /var/lib/kubelet"
 		left := w.s.ssh(m, strings.Join(tokens, "\n")+"\n", "grep -rlFf - "+places+" 2>/dev/null || :")
 		if left != "" {
 			w.s.t.Errorf("a token is on %s in\n%s", m.Name, left)
 		}
 	}
-	w.s.t.Logf("%d tokens, %d secrets in all; looked for in %d processes, %d texts, %d of them files that tell of a join",
+	w.s.t.Logf("%d tokens, %d secrets in all; looked for in %d processes, %d texts, %d of them journals that tell of a join",
 		len(tokens), len(secrets), len(w.shown), len(texts), journals)
 }
 

@@ -30,6 +30,7 @@ type Cluster struct {
 	addons   map[string]bool // that are there
 	starting bool            // and will answer once it is waited for
 	asleep   map[string]bool // nodes of which it is known that their kubelets do not answer
+	lost     []string        // nodes that were deleted before they were drained
 }
 
 // ObjectID is which object it is.

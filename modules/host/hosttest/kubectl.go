@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
@@ -43,18 +44,10 @@ func kubectl(c *Call) host.Output {
 		known = func() host.Output { return say(cluster.machine(name)) }
 	case fits(words, "drain * --ignore-daemonsets --delete-emptydir-data --force --timeout=300s", &name):
 		c.Change()
-		known = func() host.Output {
-			if cluster.objects[nodeID(name).Key()] == nil {
-				return fail(1, fmt.Sprintf("Error from server (NotFound): nodes %q not found", name))
-			}
-			return host.Output{}
-		}
+		known = func() host.Output { return cluster.drain(name) }
 	case fits(words, "delete node * --ignore-not-found", &name):
 		c.Change()
-		known = func() host.Output {
-			cluster.remove(nodeID(name))
-			return host.Output{}
-		}
+		known = func() host.Output { return cluster.deleteNode(name) }
 	case fits(words, "wait configmap/cluster-info --for=jsonpath={.data.jws-kubeconfig-*} --timeout=20s", &name) && namespace == "kube-public":
 		known = func() host.Output { return cluster.signed(name) }
 	case fits(words, "wait node/* --for=condition=Ready=Unknown --timeout=180s", &name):
@@ -235,6 +228,42 @@ func (cl *Cluster) node(name string) host.Output {
 		return fail(1, "error: "+err.Error())
 	}
 	return say(string(text) + "\n")
+}
+
+// drain lets no pod be scheduled on a node any more; those that were there are
+// elsewhere.
+func (cl *Cluster) drain(name string) host.Output {
+	id := nodeID(name)
+	o := cl.objects[id.Key()]
+	if o == nil {
+		return fail(1, fmt.Sprintf("Error from server (NotFound): nodes %q not found", name))
+	}
+	cl.set(id, patched(o.body, map[string]any{"spec": map[string]any{"unschedulable": true}}), o.applied)
+	return say("node/" + name + " cordoned\nnode/" + name + " drained\n")
+}
+
+// deleteNode takes a node out, with the pods that run on it.
+func (cl *Cluster) deleteNode(name string) host.Output {
+	o := cl.objects[nodeID(name).Key()]
+	if o == nil {
+		return host.Output{}
+	}
+	if spec, _ := o.body["spec"].(map[string]any); spec["unschedulable"] != true {
+		cl.lost = append(cl.lost, name)
+	}
+	cl.remove(nodeID(name))
+	return say("node \"" + name + "\" deleted\n")
+}
+
+// Undrained are the nodes that were deleted before they were drained, in that
+// order: their pods ended with them.
+func (m *Machine) Undrained() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.cluster == nil {
+		return nil
+	}
+	return slices.Clone(m.cluster.lost)
 }
 
 func (cl *Cluster) patch(name string, text []byte) host.Output {

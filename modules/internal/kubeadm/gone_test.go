@@ -125,4 +125,7 @@ func TestWhoseNodeItIs(t *testing.T) {
 			t.Errorf("%s: %v, nodes %q", c.what, err, plane.Nodes())
 		}
 	}
+	if got := strings.Join(plane.Undrained(), " "); got != "worker" { // nobody there would end its pods
+		t.Errorf("deleted without being drained: %q", got)
+	}
 }

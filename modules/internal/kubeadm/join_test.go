@@ -136,8 +136,32 @@ func TestAWorkerLeaves(t *testing.T) {
 	if err := joinWanted().Delete(ctx, worker.Host()); err != nil || strings.Join(plane.Nodes(), " ") != "plane" {
 		t.Errorf("error %v, nodes %v", err, plane.Nodes())
 	}
+	if lost := plane.Undrained(); len(lost) != 0 {
+		t.Errorf("deleted before it was drained: %q", lost)
+	}
 	if got, err := joinWanted().Read(ctx, worker.Reader()); err != nil || got != nil {
 		t.Errorf("it reads as %+v, %v", got, err)
+	}
+}
+
+// A worker that cannot be drained stays, with its pods; what was cut off is gone
+// on with.
+func TestAWorkerIsDrainedBeforeItGoes(t *testing.T) {
+	for n, cut := 1, true; cut; n++ {
+		ctx, plane, worker := worlds(t)
+		if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil {
+			t.Fatal(err)
+		}
+		plane.Arrange(hosttest.Fault{Op: n, Acts: true, Err: &host.ExitError{Argv: []string{"kubectl"}, Output: host.Output{Code: 1}}})
+		err := joinWanted().Delete(ctx, worker.Host())
+		cut = !plane.Pending()
+		plane.Forgive()
+		if cut != (err != nil) || cut && (strings.Join(plane.Nodes(), " ") != "plane worker" || worker.File(kubeletFile) == nil) {
+			t.Fatalf("refused at act %d: %v, error %v, nodes %q, kubelet %v", n, cut, err, plane.Nodes(), worker.File(kubeletFile))
+		}
+		if err := joinWanted().Delete(ctx, worker.Host()); err != nil || strings.Join(plane.Nodes(), " ") != "plane" || len(plane.Undrained()) != 0 {
+			t.Errorf("refused at act %d, then again: error %v, nodes %q, deleted before they were drained %q", n, err, plane.Nodes(), plane.Undrained())
+		}
 	}
 }
 

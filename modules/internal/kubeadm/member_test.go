@@ -163,6 +163,9 @@ func TestMembersJoinAndLeave(t *testing.T) {
 	if got := members(ms[1]); got != "b c d" || strings.Join(ms[1].Nodes(), " ") != "b c d" || len(ms[1].Tokens()) != 0 {
 		t.Errorf("members %q, nodes %q, tokens %q", got, ms[1].Nodes(), ms[1].Tokens())
 	}
+	if lost := ms[1].Undrained(); len(lost) != 0 {
+		t.Errorf("deleted before it was drained: %q", lost)
+	}
 	if got, err := controlPlaneWanted().Read(t.Context(), ms[0].Reader()); got != nil || err != nil {
 		t.Errorf("who left reads as %+v, %v", got, err)
 	}

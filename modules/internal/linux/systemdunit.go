@@ -11,7 +11,7 @@ import (
 	"github.com/kplan/kplan/modules/resource"
 )
 
-var systemdUnit = resource.Define[SystemdUnit]("systemd_unit")
+var systemdUnit = resource.Define[SystemdUnit]("systemd_unit", resource.Batches(applyUnits))
 
 // SystemdUnit is a unit of systemd by its files: the unit itself, and drop-ins
 // that change it.
@@ -20,10 +20,11 @@ var systemdUnit = resource.Define[SystemdUnit]("systemd_unit")
 // that a package brought. Without content only the drop-ins in NAME.d are
 // managed, and the unit may be anybody's. Drop-ins that kplan writes begin with
 // "# Written by kplan."; one that is dropped from drop_ins goes, those of others
-// stay. systemd reads its files again at once; files that it has not read yet
-// count as empty. Whether the unit is enabled and runs is up to a service
-// resource; with on_change it restarts. Delete removes what is managed, and
-// leaves what runs running.
+// stay. systemd reads its files again at once, and once for all units of a
+// machine that wait for nothing more; files that it has not read yet count as
+// empty. Whether the unit is enabled and runs is up to a service resource; with
+// on_change it restarts. Delete removes what is managed, and leaves what runs
+// running.
 //
 //	resource "systemd_unit" "kubelet" {
 //	  on       = hosts
@@ -118,18 +119,32 @@ func (u SystemdUnit) Read(ctx context.Context, h host.Host) (*SystemdUnit, error
 
 // Apply makes one call.
 func (u SystemdUnit) Apply(ctx context.Context, h host.Host, prior *SystemdUnit) error {
+	return applyUnits(ctx, h, []resource.Change[SystemdUnit]{{Want: u, Prior: prior}})
+}
+
+// applyUnits makes one call. systemd reads the files of all units again, whichever
+// were changed: it is told once, when all of them are written.
+func applyUnits(ctx context.Context, h host.Host, changes []resource.Change[SystemdUnit]) error {
+	var ops []host.Op
+	for _, c := range changes {
+		ops = append(ops, c.Want.write(c.Prior)...)
+	}
+	_, err := h.Do(ctx, append(ops, systemctl("daemon-reload"))...)
+	return err
+}
+
+// write makes the files of prior, nil where there are none, those of u.
+func (u SystemdUnit) write(prior *SystemdUnit) (ops []host.Op) {
 	if prior == nil {
 		prior = &SystemdUnit{}
 	}
-	var ops []host.Op
 	if u.Content != nil {
 		ops = append(ops, host.WriteFile{Path: u.file(), Content: []byte(*u.Content), Mode: 0o644})
 	}
 	if u.DropIns != nil {
 		ops = append(ops, dropIns(u.DropIns).write(u.dir(), prior.DropIns)...)
 	}
-	_, err := h.Do(ctx, append(ops, systemctl("daemon-reload"))...)
-	return err
+	return ops
 }
 
 // Delete implements resource.Deleter.

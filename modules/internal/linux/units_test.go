@@ -115,3 +115,103 @@ func TestSystemdUnitIsReadAgain(t *testing.T) {
 		t.Errorf("afterwards it is %#v, error %v", got, err)
 	}
 }
+
+// reloads counts how often systemd was told to read its files.
+func reloads(m *hosttest.Machine) (n int) {
+	for _, a := range m.Acts() {
+		if run, ok := a.Op.(host.Run); ok && slices.Equal(run.Argv, []string{"systemctl", "daemon-reload"}) {
+			n++
+		}
+	}
+	return n
+}
+
+// together is a service that runs, with one more drop-in and one fewer; its
+// timer; and drop-ins of a package's unit: wanted, and on a machine that has the
+// service as it was.
+func together(t *testing.T) (m *hosttest.Machine, wants, priors []cty.Value) {
+	t.Helper()
+	m = hosttest.New(hosttest.Report(t.Errorf))
+	m.Put("/lib/systemd/system/kubelet.service", "[Service]\nExecStart=/bin/true\n")
+	apply(t, m, "systemd_unit", values{"name": "a", "content": "[Service]\nExecStart=/bin/a\n", "drop_ins": map[string]string{"10-a.conf": "[Service]\nNice=1\n"}})
+	for _, unit := range []string{"a", "kubelet"} {
+		if _, err := host.Exec(t.Context(), m.Host(), "systemctl", "start", unit); err != nil {
+			t.Fatal(err)
+		}
+	}
+	typ := typeOf(t, "systemd_unit")
+	for _, v := range []values{
+		{"name": "a", "content": "[Service]\nExecStart=/bin/b\n", "drop_ins": map[string]string{"20-b.conf": "[Service]\nNice=2\n"}},
+		{"name": "a.timer", "content": "[Timer]\nOnCalendar=daily\n"},
+		{"name": "kubelet", "drop_ins": map[string]string{"10-k.conf": "[Service]\nNice=3\n"}},
+	} {
+		want := object(t, typ, v)
+		prior, err := typ.Read(t.Context(), m.Reader(), want)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wants, priors = append(wants, want), append(priors, prior)
+	}
+	return m, wants, priors
+}
+
+// areAsWanted wants the units as they are to be, none of them started again, and
+// the drop-in gone that was dropped.
+func areAsWanted(t *testing.T, m *hosttest.Machine, wants []cty.Value) {
+	t.Helper()
+	typ := typeOf(t, "systemd_unit")
+	for _, want := range wants {
+		if got, err := typ.Read(t.Context(), m.Reader(), want); err != nil || len(resourcetest.Diff(typ, want, got)) > 0 {
+			t.Errorf("it is %#v, error %v, want %#v", got, err, want)
+		}
+	}
+	if m.File("/etc/systemd/system/a.service.d/10-a.conf") != nil {
+		t.Error("the drop-in that was dropped is still there")
+	}
+	for name, want := range map[string]hosttest.Unit{"a.service": {Running: true, Starts: 1}, "a.timer": {}, "kubelet.service": {Running: true, Starts: 1}} {
+		if u, ok := m.Unit(name); !ok || u.Enabled != want.Enabled || u.Running != want.Running || u.Starts != want.Starts {
+			t.Errorf("%s is %+v, %v", name, u, ok)
+		}
+	}
+}
+
+func TestSystemdUnitsAreReadAgainOnce(t *testing.T) {
+	m, wants, priors := together(t)
+	before := reloads(m)
+	if err := typeOf(t, "systemd_unit").ApplyAll(t.Context(), m.Host(), wants, priors); err != nil {
+		t.Fatal(err)
+	}
+	if n := reloads(m) - before; n != 1 {
+		t.Errorf("systemd read its files %d times", n)
+	}
+	areAsWanted(t, m, wants)
+}
+
+// TestSystemdUnitsAfterACut cuts the act of all of them off at each of its
+// operations; what is not as wanted then is applied by itself.
+func TestSystemdUnitsAfterACut(t *testing.T) {
+	typ := typeOf(t, "systemd_unit")
+	for n, cut := 1, true; cut; n++ {
+		m, wants, priors := together(t)
+		m.Arrange(hosttest.Fault{Op: n})
+		err := typ.ApplyAll(t.Context(), m.Host(), wants, priors)
+		cut = !m.Pending()
+		m.Forgive()
+		if cut != (err != nil) {
+			t.Fatalf("cut off at operation %d: %v, error %v", n, cut, err)
+		}
+		for _, want := range wants {
+			got, err := typ.Read(t.Context(), m.Reader(), want)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if len(resourcetest.Diff(typ, want, got)) == 0 {
+				continue
+			}
+			if err := typ.Apply(t.Context(), m.Host(), want, got); err != nil {
+				t.Fatal(err)
+			}
+		}
+		areAsWanted(t, m, wants)
+	}
+}

@@ -102,6 +102,17 @@ var system = []resourcetest.Case{
 			{"drop_ins": map[string]string{"20-b@c.conf": "[Unit]\nDescription=it's $HOME\n"}},
 			{"drop_ins": map[string]string{}},
 		},
+		Together: [][]resourcetest.Values{
+			{
+				{"name": "kplan-law", "content": probeUnit, "drop_ins": map[string]string{"10-a.conf": "[Service]\nNice=1\n", "20-b.conf": "[Service]\nNice=2\n"}},
+				{"name": "kplan-law.timer", "content": "[Timer]\nOnCalendar=daily\n", "drop_ins": map[string]string{"10-a.conf": "[Timer]\nPersistent=yes\n"}},
+				{"name": "kplan-law-2", "content": probeUnit},
+			},
+			{
+				{"name": "kplan-law", "content": probeUnit + "# changed", "drop_ins": map[string]string{"20-b.conf": "[Service]\nNice=3\n"}},
+				{"name": "kplan-law.timer", "content": "[Timer]\nOnCalendar=weekly\n", "drop_ins": map[string]string{}},
+			},
+		},
 	},
 	{
 		Type: "systemd_unit", Name: "timer, in place of a package's unit", Needs: []string{"systemd"},
@@ -119,6 +130,12 @@ var system = []resourcetest.Case{
 		},
 		Want:    resourcetest.Values{"name": "kplan-law.service", "drop_ins": map[string]string{"a.conf": "[Service]\nNice=1\n"}},
 		Changes: []resourcetest.Values{{"drop_ins": map[string]string{"b.conf": "[Service]\nNice=2\n"}}},
+		Together: [][]resourcetest.Values{ // of the unit that runs, the files show whether systemd has read them
+			{
+				{"name": "kplan-law.service", "drop_ins": map[string]string{"a.conf": "[Service]\nNice=1\n"}},
+				{"name": "kplan-law.timer", "content": "[Timer]\nOnCalendar=daily\n"},
+			},
+		},
 	},
 	{
 		Type: "service", Name: "unit of a file", Needs: []string{"systemd"}, Stands: true, Prepare: []host.Op{unit},
