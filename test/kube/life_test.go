@@ -23,7 +23,9 @@ func TestLife(t *testing.T) {
 	s.drifts()
 	s.stage("what was changed is repaired")
 	s.reconfigures()
-	s.stage("the control plane has another configuration")
+	s.stage("the control plane and the kubelets have another configuration")
+	s.kubelets()
+	s.stage("kubelets that were stopped run, and a node that was deleted is back")
 	s.rewritten()
 	s.stage("static pods are written again, and are those that run")
 	s.otherVersion()
@@ -124,6 +126,30 @@ func (s *spec) reconfigures() {
 	}
 	s.change(was)
 	s.Want(0, "apply", "--auto-approve")
+	s.still()
+}
+
+// kubelets stops two of them and deletes the node of a third, which is drift, and is repaired.
+func (s *spec) kubelets() {
+	s.t.Helper()
+	s.ssh(s.machines[0], "", "systemctl stop kubelet")
+	s.ssh(s.machines[1], "", "systemctl stop kubelet")
+	s.kubectl("delete node k8s-node3")
+	want := []string{"module.cluster.kubeadm_control_plane.main@k8s-node1", "module.cluster.kubeadm_join.worker@k8s-node2", "module.cluster.kubeadm_join.worker@k8s-node3"}
+	if got := s.drifted(); !slices.Equal(got, want) {
+		s.t.Errorf("kubelets are stopped and a node is gone:\n%q, want\n%q", got, want)
+	}
+	plan := strings.Join(strings.Fields(s.Want(2, "plan", "--detailed-exitcode").Stdout), " ")
+	for _, part := range []string{"~ running = false -> true", "~ registered = false -> true"} {
+		if !strings.Contains(plan, part) {
+			s.t.Errorf("the plan does not say %q:\n%s", part, plan)
+		}
+	}
+	s.Want(0, "apply", "--auto-approve")
+	if got, want := s.nodes(), []string{"k8s-node1", "k8s-node2", "k8s-node3"}; !slices.Equal(got, want) {
+		s.t.Errorf("the nodes are %q, want %q", got, want)
+	}
+	s.ready()
 	s.still()
 }
 
