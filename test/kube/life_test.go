@@ -108,25 +108,43 @@ func (s *spec) drifted() (addresses []string) {
 	return addresses
 }
 
-// reconfigures asks for another configuration of the kubelets, which is one apply, and back.
+// reconfigures asks for another configuration of the kubelets, which is one apply for all machines, and back; and for another of
+// kube-proxy, which leaves the workers' kubelets alone.
 func (s *spec) reconfigures() {
 	s.t.Helper()
 	was := s.text
 	s.change(was, "    oomScoreAdj                 = 0\n    imageGC", "    oomScoreAdj                 = 0\n    maxPods = 99\n    imageGC")
 	plan := s.Want(2, "plan", "--detailed-exitcode").Stdout
-	for _, part := range []string{"Plan: 0 to add, 1 to change, 0 to destroy. 1 step runs only if needed.", "reconfigure, because of module.cluster.kubeadm_config.main"} {
+	for _, part := range []string{
+		"Plan: 0 to add, 1 to change, 0 to destroy. 3 steps run only if needed.", "reconfigure, because of module.cluster.kubeadm_config.main",
+		"# module.cluster.kubeadm_join.worker@k8s-node2 ", "# module.cluster.kubeadm_join.worker@k8s-node3 ",
+	} {
 		if !strings.Contains(plan, part) {
 			s.t.Errorf("the plan does not say %q:\n%s", part, plan)
 		}
 	}
 	s.Want(0, "apply", "--auto-approve")
 	s.still()
-	if got := s.ssh(s.machines[0], "", "cat /var/lib/kubelet/config.yaml"); !strings.Contains(got, "maxPods: 99\n") {
-		s.t.Errorf("the kubelet's configuration is\n%s", got)
+	for _, m := range s.machines {
+		if got := s.ssh(m, "", "cat /var/lib/kubelet/config.yaml"); !strings.Contains(got, "maxPods: 99\n") {
+			s.t.Errorf("the configuration of a kubelet is\n%s", got)
+		}
 	}
+	s.kubectl("wait --for=jsonpath={.status.capacity.pods}=99 --timeout=60s nodes --all") // those that run have it
 	s.change(was)
 	s.Want(0, "apply", "--auto-approve")
 	s.still()
+
+	const running = "systemctl show --property=MainPID,ActiveEnterTimestamp kubelet"
+	before := s.ssh(s.machines[1], "", running) + s.ssh(s.machines[2], "", running)
+	s.change(was, "maxPerCore = 0, min = 0,", "maxPerCore = 0, min = 1,")
+	s.Want(0, "apply", "--auto-approve")
+	s.change(was)
+	s.Want(0, "apply", "--auto-approve")
+	s.still()
+	if after := s.ssh(s.machines[1], "", running) + s.ssh(s.machines[2], "", running); after != before {
+		s.t.Errorf("another configuration of kube-proxy has restarted kubelets:\n%s, before\n%s", after, before)
+	}
 }
 
 // kubelets stops two of them and deletes the node of a third, which is drift, and is repaired.

@@ -21,7 +21,8 @@ var join = resource.Define[KubeadmJoin]("kubeadm_join")
 // most, is on no command line, is recorded nowhere, and is taken away afterwards;
 // the cluster's authority is pinned. A node of the same name that is another
 // machine is not pushed aside. A kubelet whose configuration was changed gets the
-// cluster's again; it is restarted only where that is another. One that was stopped is
+// cluster's again, and with on_change one that the control plane has brought to
+// the cluster; it is restarted only where that is another. One that was stopped is
 // started, and one whose node was deleted registers it again, after the pods that
 // are left there have ended: the node gets new addresses for them. What kubeadm is
 // told is of the version that it has on the machine, from 1.22 on. Delete drains
@@ -30,8 +31,9 @@ var join = resource.Define[KubeadmJoin]("kubeadm_join")
 // control plane.
 //
 //	resource "kubeadm_join" "worker" {
-//	  on      = role.worker
-//	  cluster = all.kubeadm_control_plane.main
+//	  on        = role.worker
+//	  cluster   = all.kubeadm_control_plane.main
+//	  on_change = [kubeadm_config.main]
 //	}
 type KubeadmJoin struct {
 	Cluster    map[string]Cluster `cty:"cluster" kplan:"required,asked"`                                    // the control plane, by host: all.kubeadm_control_plane.main
@@ -151,7 +153,7 @@ func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin)
 	case !prior.Registered:
 		return j.register(ctx, h)
 	default:
-		return j.rejoin(ctx, h)
+		return j.Refresh(ctx, h)
 	}
 	planes := j.Peers()
 	cluster := j.Cluster[planes[0]]
@@ -201,8 +203,11 @@ func (j KubeadmJoin) register(ctx context.Context, h host.Host) error {
 	return detached(ctx, h, "register the node again", script.KubeadmRejoin, nil, "gone")
 }
 
-// rejoin brings the kubelet the configuration that the cluster has now.
-func (j KubeadmJoin) rejoin(ctx context.Context, h host.Host) error {
+// RefreshWord implements resource.Refresher: on_change = [kubeadm_config.main].
+func (j KubeadmJoin) RefreshWord() string { return "reconfigure" }
+
+// Refresh brings the kubelet the configuration that the cluster has now.
+func (j KubeadmJoin) Refresh(ctx context.Context, h host.Host) error {
 	return detached(ctx, h, "bring the kubelet the cluster's configuration", script.KubeadmRejoin, nil)
 }
 

@@ -70,7 +70,7 @@ func TestAWorkerIsReconfigured(t *testing.T) {
 			}
 			before := starts(worker)
 			for range 2 { // what is there already is not brought again
-				if err := joinWanted().rejoin(t.Context(), worker.Host()); err != nil {
+				if err := joinWanted().Refresh(t.Context(), worker.Host()); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -92,7 +92,7 @@ func TestAWorkerIsNotReconfiguredWithoutTheAPI(t *testing.T) {
 	_, worker := joined(t)
 	worker.Reaches(nil)
 	was := worker.Content(kubeletConfigFile)
-	if err := joinWanted().rejoin(t.Context(), worker.Host()); err == nil || !strings.Contains(err.Error(), "connection refused") || worker.Content(kubeletConfigFile) != was {
+	if err := joinWanted().Refresh(t.Context(), worker.Host()); err == nil || !strings.Contains(err.Error(), "connection refused") || worker.Content(kubeletConfigFile) != was {
 		t.Errorf("%v", err)
 	}
 }
