@@ -25,7 +25,9 @@ func TestLife(t *testing.T) {
 	s.drifts()
 	s.stage("what was changed is repaired")
 	s.reconfigures()
-	s.stage("the control plane has another configuration")
+	s.stage("the control plane and the kubelets have another configuration")
+	s.kubelets()
+	s.stage("kubelets that were stopped run, and a node that was deleted is back")
 	s.rewritten()
 	s.stage("static pods are written again, and are those that run")
 	s.otherVersion()
@@ -111,24 +113,66 @@ func (s *spec) drifted() (addresses []string) {
 	return addresses
 }
 
-// reconfigures asks for another configuration of the kubelets, which is one apply, and back.
+// reconfigures asks for another configuration of the kubelets, which is one apply for all machines, and back; and for another of
+// kube-proxy, which leaves the workers' kubelets alone.
 func (s *spec) reconfigures() {
 	s.t.Helper()
 	was := s.text
 	s.change(was, "    oomScoreAdj                 = 0\n    imageGC", "    oomScoreAdj                 = 0\n    maxPods = 99\n    imageGC")
 	plan := s.Want(2, "plan", "--detailed-exitcode").Stdout
-	for _, part := range []string{"Plan: 0 to add, 1 to change, 0 to destroy. 1 step runs only if needed.", "reconfigure, because of module.cluster.kubeadm_config.main"} {
+	for _, part := range []string{
+		"Plan: 0 to add, 1 to change, 0 to destroy. 3 steps run only if needed.", "reconfigure, because of module.cluster.kubeadm_config.main",
+		"# module.cluster.kubeadm_join.worker@k8s-node2 ", "# module.cluster.kubeadm_join.worker@k8s-node3 ",
+	} {
 		if !strings.Contains(plan, part) {
 			s.t.Errorf("the plan does not say %q:\n%s", part, plan)
 		}
 	}
 	s.Want(0, "apply", "--auto-approve")
 	s.still()
-	if got := s.ssh(s.machines[0], "", "cat /var/lib/kubelet/config.yaml"); !strings.Contains(got, "maxPods: 99\n") {
-		s.t.Errorf("the kubelet's configuration is\n%s", got)
+	for _, m := range s.machines {
+		if got := s.ssh(m, "", "cat /var/lib/kubelet/config.yaml"); !strings.Contains(got, "maxPods: 99\n") {
+			s.t.Errorf("the configuration of a kubelet is\n%s", got)
+		}
 	}
+	s.kubectl("wait --for=jsonpath={.status.capacity.pods}=99 --timeout=60s nodes --all") // those that run have it
 	s.change(was)
 	s.Want(0, "apply", "--auto-approve")
+	s.still()
+
+	const running = "systemctl show --property=MainPID,ActiveEnterTimestamp kubelet"
+	before := s.ssh(s.machines[1], "", running) + s.ssh(s.machines[2], "", running)
+	s.change(was, "maxPerCore = 0, min = 0,", "maxPerCore = 0, min = 1,")
+	s.Want(0, "apply", "--auto-approve")
+	s.change(was)
+	s.Want(0, "apply", "--auto-approve")
+	s.still()
+	if after := s.ssh(s.machines[1], "", running) + s.ssh(s.machines[2], "", running); after != before {
+		s.t.Errorf("another configuration of kube-proxy has restarted kubelets:\n%s, before\n%s", after, before)
+	}
+}
+
+// kubelets stops two of them and deletes the node of a third, which is drift, and is repaired.
+func (s *spec) kubelets() {
+	s.t.Helper()
+	s.ssh(s.machines[0], "", "systemctl stop kubelet")
+	s.ssh(s.machines[1], "", "systemctl stop kubelet")
+	s.kubectl("delete node k8s-node3")
+	want := []string{"module.cluster.kubeadm_control_plane.main@k8s-node1", "module.cluster.kubeadm_join.worker@k8s-node2", "module.cluster.kubeadm_join.worker@k8s-node3"}
+	if got := s.drifted(); !slices.Equal(got, want) {
+		s.t.Errorf("kubelets are stopped and a node is gone:\n%q, want\n%q", got, want)
+	}
+	plan := strings.Join(strings.Fields(s.Want(2, "plan", "--detailed-exitcode").Stdout), " ")
+	for _, part := range []string{"~ running = false -> true", "~ registered = false -> true"} {
+		if !strings.Contains(plan, part) {
+			s.t.Errorf("the plan does not say %q:\n%s", part, plan)
+		}
+	}
+	s.Want(0, "apply", "--auto-approve")
+	if got, want := s.nodes(), []string{"k8s-node1", "k8s-node2", "k8s-node3"}; !slices.Equal(got, want) {
+		s.t.Errorf("the nodes are %q, want %q", got, want)
+	}
+	s.ready()
 	s.still()
 }
 

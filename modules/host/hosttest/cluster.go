@@ -28,6 +28,7 @@ type Cluster struct {
 	young    bool            // nodes and DNS get ready once somebody waits for them
 	ill      map[string]bool // what does not work, whoever waits
 	addons   map[string]bool // that are there
+	kubelet  string          // the configuration of the kubelets, as in the ConfigMap kubelet-config
 	starting bool            // and will answer once it is waited for
 	asleep   map[string]bool // nodes of which it is known that their kubelets do not answer
 	lost     []string        // nodes that were deleted before they were drained
@@ -55,7 +56,7 @@ func (m *Machine) Cluster(nodes ...string) *Cluster {
 
 // found is Cluster; m.mu is held.
 func (m *Machine) found(nodes ...string) {
-	c := &Cluster{m: m, objects: map[string]*stored{}, tokens: map[string]string{}, asleep: map[string]bool{}, young: true, addons: map[string]bool{"coredns": true, "kube-proxy": true}}
+	c := &Cluster{m: m, objects: map[string]*stored{}, tokens: map[string]string{}, asleep: map[string]bool{}, young: true, kubelet: kubeletConfig, addons: map[string]bool{"coredns": true, "kube-proxy": true}}
 	for _, name := range []string{"default", "kube-system"} {
 		c.set(objects.ID{APIVersion: "v1", Kind: "Namespace", Name: name}, map[string]any{}, nil)
 	}

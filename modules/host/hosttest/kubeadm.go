@@ -72,6 +72,8 @@ var kubeadmScripts = map[string]Command{
 	script.KubeadmJoined: kubeadmJoined,
 	script.KubeadmRejoin: kubeadmRejoin,
 	script.KubeadmReset:  kubeadmReset,
+	script.KubeletStart:  kubeletStart,
+	script.NodeAsked:     nodeAsked,
 
 	script.KubeadmBeginPlane:  kubeadmBeginPlane,
 	script.KubeadmJoinPlane:   kubeadmJoinPlane,
@@ -125,11 +127,16 @@ func (c *Call) finish(paths ...string) {
 	var sums strings.Builder
 	for _, p := range paths {
 		text, _ := c.Content(p)
-		sum := sha256.Sum256([]byte(text))
-		fmt.Fprintf(&sums, "%s  %s\n", hex.EncodeToString(sum[:]), p)
+		sums.WriteString(sumLine(p, text))
 	}
 	c.m.put(script.KubeadmSums, sums.String())
 	c.Remove(script.KubeadmBegun)
+}
+
+// sumLine is what sha256sum writes of a file.
+func sumLine(path, text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:]) + "  " + path + "\n"
 }
 
 func manifest(name string) string { return kubeDir + "/manifests/" + name + ".yaml" }
@@ -150,7 +157,11 @@ func (c *Call) writePlane(config string) *host.Output {
 		c.m.put(manifest(name), flags[name]+"    image: registry.k8s.io/"+name+":v"+v[1]+"\n")
 		all = append(all, manifest(name))
 	}
-	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
+	c.m.cluster.kubelet = c.kubeletIn(config)
+	c.m.put(kubeletYAML, c.m.cluster.kubelet)
+	if out := c.startKubelet("restart"); out.Code != 0 {
+		return &out
+	}
 	c.finish(all...)
 	return nil
 }
@@ -275,7 +286,10 @@ func kubeadmJoin(c *Call) host.Output {
 	c.m.certify(false)
 	c.m.put(clusterCA, authority())
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
-	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
+	c.m.put(kubeletYAML, plane.cluster.kubelet)
+	if out := c.startKubelet("start"); out.Code != 0 {
+		return out
+	}
 	if socket := joinCRI.FindStringSubmatch(config); socket != nil {
 		c.m.put("/var/lib/kubelet/instance-config.yaml", "containerRuntimeEndpoint: "+socket[1]+"\n")
 	}
@@ -343,7 +357,10 @@ func kubeadmJoinPlane(c *Call) host.Output {
 	c.m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put("/var/lib/etcd/member", "")
-	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
+	c.m.put(kubeletYAML, plane.cluster.kubelet)
+	if out := c.startKubelet("start"); out.Code != 0 {
+		return out
+	}
 	for _, pod := range staticPods {
 		if _, n, _ := plane.tree.find(manifest(pod), true); n != nil {
 			c.m.put(manifest(pod), ownFlags.ReplaceAllStringFunc(string(n.content), func(flag string) string {
@@ -374,17 +391,11 @@ func kubeadmJoined(c *Call) host.Output {
 	return host.Output{}
 }
 
-func kubeadmRejoin(c *Call) host.Output {
-	c.Change()
-	c.m.put(kubeletYAML, "kind: KubeletConfiguration\n")
-	c.finish(kubeletYAML)
-	return host.Output{}
-}
-
 func kubeadmReset(c *Call) host.Output {
 	c.Remove(kubeDir)
 	c.Remove("/var/lib/etcd")
 	c.Remove("/var/lib/kubelet")
+	c.stopKubelet()
 	c.m.cluster = nil
 	return host.Output{}
 }

@@ -48,6 +48,9 @@ func kubectl(c *Call) host.Output {
 	case fits(words, "delete node * --ignore-not-found", &name):
 		c.Change()
 		known = func() host.Output { return cluster.deleteNode(name) }
+	case fits(words, "delete pods --all-namespaces --field-selector=spec.nodeName=* --timeout=300s", &name):
+		c.Change()
+		known = func() host.Output { return say("No resources found\n") } // for nothing runs
 	case fits(words, "wait configmap/cluster-info --for=jsonpath={.data.jws-kubeconfig-*} --timeout=20s", &name) && namespace == "kube-public":
 		known = func() host.Output { return cluster.signed(name) }
 	case fits(words, "wait node/* --for=condition=Ready=Unknown --timeout=180s", &name):

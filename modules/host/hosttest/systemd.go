@@ -264,6 +264,9 @@ func (c *Call) show(opts, names []string) host.Output {
 		}
 		var b strings.Builder
 		for _, p := range strings.Split(strings.TrimPrefix(opts[0], "--property="), ",") {
+			if p == "Job" { // none waits here, and then it is not in the answer
+				continue
+			}
 			value, ok := values[p]
 			if !ok {
 				return c.Unknown()

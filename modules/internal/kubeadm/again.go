@@ -35,6 +35,15 @@ func (c KubeadmControlPlane) again(ctx context.Context, h host.Host) error {
 	return detached(ctx, h, "write the control plane again", script.KubeadmRepair, nil, c.Config, name)
 }
 
+// start starts the kubelet, and waits until it runs what it is to.
+func (c KubeadmControlPlane) start(ctx context.Context, h host.Host) error {
+	name, err := c.nodeName(ctx, h)
+	if err != nil {
+		return err
+	}
+	return detached(ctx, h, "start the kubelet", script.KubeletStart, nil, name)
+}
+
 // stays fails where the configuration in the file at path is not as the cluster
 // here, which is reached at endpoint, was made in what kubeadm does not change of
 // one. A range that it gives by the flag itself is the user's own affair.

@@ -35,7 +35,7 @@ var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
 // says the command that takes it out. Where the configuration, a static pod or the
 // kubelet's configuration is changed afterwards, kubeadm writes all of them
 // again, after a snapshot where etcd answers, and the static pods made of that
-// are waited for. The version of a cluster that is there cannot be changed so far. Delete
+// are waited for. A kubelet that was stopped is started. The version of a cluster that is there cannot be changed so far. Delete
 // of the last member resets the machine: the cluster's data is gone then.
 //
 //	resource "kubeadm_control_plane" "main" {
@@ -51,6 +51,7 @@ type KubeadmControlPlane struct {
 	Members  []Member `cty:"members" kplan:"required,asked"`         // the hosts of the control plane
 	Endpoint string   `cty:"endpoint" kplan:"required,asked"`        // ADDRESS:PORT at which the API is reached: of a balancer, where there are several members
 	Intact   bool     `cty:"intact" kplan:"default=true"`            // as kubeadm made it; true writes again what was changed
+	Running  bool     `cty:"running" kplan:"default=true"`           // the kubelet, or it is starting; true starts one that was stopped
 	CAHash   *string  `cty:"ca_hash" kplan:"computed,stable,common"` // of the cluster's authority, as kubeadm join pins it
 	Node     *string  `cty:"node" kplan:"computed,stable"`           // its name in the cluster
 }
@@ -78,6 +79,8 @@ func (c KubeadmControlPlane) Validate(unknown func(string) bool) error {
 		return &resource.FieldError{Field: "members", Msg: "A control plane has at least one member. Name its hosts."}
 	case !unknown("intact") && !c.Intact:
 		return &resource.FieldError{Field: "intact", Msg: "It is never wanted that somebody changes what kubeadm made. Leave intact out."}
+	case !unknown("running") && !c.Running:
+		return &resource.FieldError{Field: "running", Msg: "It is never wanted that the kubelet of a node is stopped. Leave running out."}
 	}
 	return nil
 }
@@ -87,11 +90,15 @@ func (c KubeadmControlPlane) Claims() []string { return []string{"kubernetes nod
 
 // Disrupts implements resource.Disrupter.
 func (c KubeadmControlPlane) Disrupts(prior *KubeadmControlPlane) []string {
-	if prior == nil {
+	if prior == nil || prior.onlyStopped() {
 		return nil
 	}
 	return []string{"restarts the API server"}
 }
+
+// onlyStopped reports whether all is as it was made but for a kubelet that is
+// stopped: what it had started runs on.
+func (c KubeadmControlPlane) onlyStopped() bool { return !c.Running && c.Intact }
 
 // Read makes one call.
 func (c KubeadmControlPlane) Read(ctx context.Context, h host.Host) (*KubeadmControlPlane, error) {
@@ -109,7 +116,8 @@ func (c KubeadmControlPlane) Read(ctx context.Context, h host.Host) (*KubeadmCon
 	}
 	got := c
 	name := nodeName(c.Config, m.files[c.Config], m.files[hostNameNow])
-	got.Intact, got.CAHash, got.Node = m.intact(), &hash, &name
+	got.Intact, got.Running = m.intact(), !m.stopped
+	got.CAHash, got.Node = &hash, &name
 	if f := m.files[apiserverFile]; f != nil {
 		if v := imageVersion.FindSubmatch(f.Content); v != nil {
 			got.Version = string(v[1])
@@ -134,6 +142,9 @@ func (c KubeadmControlPlane) Apply(ctx context.Context, h host.Host, prior *Kube
 	}
 	if prior == nil {
 		return detached(ctx, h, "make the control plane", script.KubeadmInit, nil, c.Config)
+	}
+	if prior.onlyStopped() {
+		return c.start(ctx, h)
 	}
 	return c.again(ctx, h)
 }

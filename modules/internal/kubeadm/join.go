@@ -17,24 +17,31 @@ var join = resource.Define[KubeadmJoin]("kubeadm_join")
 
 // KubeadmJoin makes the machine a worker of a cluster, by kubeadm.
 //
-// The control plane mints a token right before, which lives for fifteen minutes
-// at most, is on no command line, is recorded nowhere, and is taken away
-// afterwards; the cluster's authority is pinned. A node of the same name that is
-// another machine is not pushed aside. A kubelet whose configuration was changed
-// gets the cluster's again. What kubeadm is told is of the version that it has on
-// the machine, from 1.22 on. Delete drains the node, takes it out of the cluster
-// and resets the machine. The node of a machine that is let go (`removed { from =
-// host.x }`) is taken out through the control plane.
+// The control plane mints a token right before, which lives for fifteen minutes at
+// most, is on no command line, is recorded nowhere, and is taken away afterwards;
+// the cluster's authority is pinned. A node of the same name that is another
+// machine is not pushed aside. A kubelet whose configuration was changed gets the
+// cluster's again, and with on_change one that the control plane has brought to
+// the cluster; it is restarted only where that is another. One that was stopped is
+// started, and one whose node was deleted registers it again, after the pods that
+// are left there have ended: the node gets new addresses for them. What kubeadm is
+// told is of the version that it has on the machine, from 1.22 on. Delete drains
+// the node, takes it out of the cluster and resets the machine. The node of a
+// machine that is let go (`removed { from = host.x }`) is taken out through the
+// control plane.
 //
 //	resource "kubeadm_join" "worker" {
-//	  on      = role.worker
-//	  cluster = all.kubeadm_control_plane.main
+//	  on        = role.worker
+//	  cluster   = all.kubeadm_control_plane.main
+//	  on_change = [kubeadm_config.main]
 //	}
 type KubeadmJoin struct {
-	Cluster   map[string]Cluster `cty:"cluster" kplan:"required,asked"`                                    // the control plane, by host: all.kubeadm_control_plane.main
-	CRISocket string             `cty:"cri_socket" kplan:"default=unix:///run/containerd/containerd.sock"` // of the container runtime
-	Intact    bool               `cty:"intact" kplan:"default=true"`                                       // as kubeadm made it; true writes again what was changed
-	Node      *string            `cty:"node" kplan:"computed,stable"`                                      // its name in the cluster
+	Cluster    map[string]Cluster `cty:"cluster" kplan:"required,asked"`                                    // the control plane, by host: all.kubeadm_control_plane.main
+	CRISocket  string             `cty:"cri_socket" kplan:"default=unix:///run/containerd/containerd.sock"` // of the container runtime
+	Intact     bool               `cty:"intact" kplan:"default=true"`                                       // as kubeadm made it; true writes again what was changed
+	Running    bool               `cty:"running" kplan:"default=true"`                                      // the kubelet, or it is starting; true starts one that was stopped
+	Registered bool               `cty:"registered" kplan:"default=true"`                                   // the cluster has the node, or does not answer; true has the kubelet register one that was deleted
+	Node       *string            `cty:"node" kplan:"computed,stable"`                                      // its name in the cluster
 }
 
 // What the kubelet of a worker is told of the container runtime: in the file of
@@ -55,6 +62,10 @@ func (j KubeadmJoin) Validate(unknown func(string) bool) error {
 		return &resource.FieldError{Field: "cluster", Msg: "There is no control plane to join. Write cluster = all.kubeadm_control_plane.NAME."}
 	case !unknown("intact") && !j.Intact:
 		return &resource.FieldError{Field: "intact", Msg: "It is never wanted that somebody changes what kubeadm made. Leave intact out."}
+	case !unknown("running") && !j.Running:
+		return &resource.FieldError{Field: "running", Msg: "It is never wanted that the kubelet of a node is stopped. Leave running out."}
+	case !unknown("registered") && !j.Registered:
+		return &resource.FieldError{Field: "registered", Msg: "It is never wanted that the cluster does not have the node. Leave registered out."}
 	}
 	return nil
 }
@@ -64,11 +75,17 @@ func (j KubeadmJoin) Claims() []string { return []string{"kubernetes node"} }
 
 // Disrupts implements resource.Disrupter.
 func (j KubeadmJoin) Disrupts(prior *KubeadmJoin) []string {
-	if prior == nil {
+	switch {
+	case prior == nil || prior.onlyStopped():
 		return nil
+	case !prior.Registered:
+		return []string{"ends the pods of the node", "restarts the kubelet"}
 	}
 	return []string{"restarts the kubelet"}
 }
+
+// onlyStopped reports whether all is as it was made but for a kubelet that is stopped.
+func (j KubeadmJoin) onlyStopped() bool { return !j.Running && j.Intact && j.Registered }
 
 // Peers implements resource.Peerer: the hosts of the control plane.
 func (j KubeadmJoin) Peers() []string { return slices.Sorted(maps.Keys(j.Cluster)) }
@@ -86,7 +103,7 @@ func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error
 	if err != nil {
 		return nil, err
 	}
-	got := &KubeadmJoin{Intact: m.intact(), Cluster: map[string]Cluster{}, CRISocket: j.CRISocket}
+	got := &KubeadmJoin{Intact: m.intact(), Running: !m.stopped, Registered: !m.gone, Cluster: map[string]Cluster{}, CRISocket: j.CRISocket}
 	if told := runtimeEndpoint.FindStringSubmatch(text(m.files[kubeletFlags]) + "\n" + text(m.files[kubeletInstance])); told != nil {
 		is := "unix://" + strings.TrimPrefix(told[1], "unix://") // a path in old ones
 		if inRun(is) != inRun(j.CRISocket) {
@@ -125,12 +142,18 @@ func (j KubeadmJoin) Refuses(prior *KubeadmJoin) string {
 	return ""
 }
 
-// Apply makes three calls at home and up to five on the control plane. The join
+// Apply makes one call where the machine is a worker; to join it makes three at home and up to five on the control plane. The join
 // has ended once its token is gone: where it is cut off before, the next one
 // takes it away.
 func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin) error {
-	if prior != nil {
-		return detached(ctx, h, "write the kubelet's configuration again", script.KubeadmRejoin, nil)
+	switch {
+	case prior == nil:
+	case prior.onlyStopped():
+		return detached(ctx, h, "start the kubelet", script.KubeletStart, nil)
+	case !prior.Registered:
+		return j.register(ctx, h)
+	default:
+		return j.Refresh(ctx, h)
 	}
 	planes := j.Peers()
 	cluster := j.Cluster[planes[0]]
@@ -161,6 +184,31 @@ func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin)
 	}
 	_, err = h.Do(ctx, host.Run{Argv: []string{"/bin/sh", "-c", script.KubeadmJoined, "kplan"}})
 	return err
+}
+
+// register has the kubelet register a node that was deleted. What is left of its
+// pods is ended first: the node gets another range of addresses for them.
+func (j KubeadmJoin) register(ctx context.Context, h host.Host) error {
+	found, err := host.Read(ctx, h, hostNameNow)
+	if err != nil {
+		return err
+	}
+	plane, err := host.Peer(ctx, j.Peers()...)
+	if err != nil {
+		return err
+	}
+	if err := endPods(ctx, plane, strings.ToLower(text(found[0]))); err != nil {
+		return err
+	}
+	return detached(ctx, h, "register the node again", script.KubeadmRejoin, nil, "gone")
+}
+
+// RefreshWord implements resource.Refresher: on_change = [kubeadm_config.main].
+func (j KubeadmJoin) RefreshWord() string { return "reconfigure" }
+
+// Refresh brings the kubelet the configuration that the cluster has now.
+func (j KubeadmJoin) Refresh(ctx context.Context, h host.Host) error {
+	return detached(ctx, h, "bring the kubelet the cluster's configuration", script.KubeadmRejoin, nil)
 }
 
 // Delete implements resource.Deleter.

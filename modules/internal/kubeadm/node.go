@@ -41,10 +41,14 @@ var manifestFiles = []string{apiserverFile, managerFile, schedulerFile, etcdFile
 type made struct {
 	files map[string]*host.File // by path; nil for what is not there
 	begun bool                  // and not ended
+	// As the machine and its cluster tell, which may tell nothing.
+	stopped bool // the kubelet
+	gone    bool // the node of the machine
 }
 
-// look reads files of kubeadm's, with kplan's own, in one call. Of those with
-// keys in them, it reads the digest only.
+// look reads files of kubeadm's, with kplan's own, what becomes of the kubelet
+// and, of a worker, of its node, in one call. Of files with keys in them, it reads
+// the digest only.
 func look(ctx context.Context, h host.Host, paths ...string) (made, error) {
 	all := append([]string{begunFile, sumsFile, caFile, kubeletFile, kubeletConfigFile}, paths...)
 	ops := make([]host.Op, len(all))
@@ -55,7 +59,7 @@ func look(ctx context.Context, h host.Host, paths ...string) (made, error) {
 		}
 		ops[i] = read
 	}
-	res, err := h.Do(ctx, ops...)
+	res, err := h.Do(ctx, append(ops, kubeletNow, host.Query{Argv: []string{"/bin/sh", "-c", script.NodeAsked, "kplan"}, AnyExit: true})...)
 	if err != nil {
 		return made{}, err
 	}
@@ -64,7 +68,24 @@ func look(ctx context.Context, h host.Host, paths ...string) (made, error) {
 		m.files[p] = res[i].File
 	}
 	m.begun = m.files[begunFile] != nil
+	m.stopped = stopped(res[len(all)].Output)
+	m.gone = lastLine(res[len(all)+1].Output.Stdout) == "gone"
 	return m, nil
+}
+
+// kubeletNow asks the service manager what the kubelet does.
+var kubeletNow = host.Query{Argv: []string{"systemctl", "show", "--property=ActiveState,Job", "kubelet.service"}, AnyExit: true}
+
+// stopped reports whether the kubelet is stopped and stays so. One that ends and
+// is started again and again is not, nor one that waits for its turn while the
+// machine starts, which has a job (systemctl(1), org.freedesktop.systemd1(5)).
+func stopped(out host.Output) bool {
+	is := map[string]string{}
+	for line := range strings.Lines(string(out.Stdout)) {
+		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
+		is[name] = value
+	}
+	return (is["ActiveState"] == "inactive" || is["ActiveState"] == "failed") && is["Job"] == ""
 }
 
 // intact reports whether the files that kplan noted the digests of are as they

@@ -160,3 +160,13 @@ func takeOut(ctx context.Context, plane host.Host, name string) error {
 	}
 	return nil
 }
+
+// endPods ends the pods of the node called name, which the cluster does not have
+// any more: those that its kubelet ended it forgets, the others the cluster does
+// within a minute (kubernetes/kubernetes, pkg/controller/podgc).
+func endPods(ctx context.Context, plane host.Host, name string) error {
+	end := kubectl("delete", "pods", "--all-namespaces", "--field-selector=spec.nodeName="+name, "--timeout=300s")
+	end.Detached = true
+	_, err := plane.Do(ctx, end)
+	return err
+}

@@ -95,6 +95,11 @@ settled() {
 	done
 }
 
+# unplug: takes the links of the pod network away.
+unplug() {
+	for link in cni0 flannel.1; do ip link delete "$link" 2>/dev/null || :; done
+}
+
 # same FILE...: whether they are as their digests say.
 same() {
 	for f; do
@@ -247,13 +252,65 @@ const KubeadmJoinedPlane = kubeadmFiles + `
 finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 `
 
-// KubeadmRejoin writes the configuration of a worker's kubelet again, as the
-// cluster has it.
-const KubeadmRejoin = kubeadmFiles + `
+const nodeFunctions = `
+# gone: true where the API says that the cluster has no node of this machine, which its kubelet may ask for (Kubernetes
+# documentation, "Using Node Authorization"). It says so of a path that it does not know, too, and then names no node.
+gone() {
+	node=$(tr '[:upper:]' '[:lower:]' </proc/sys/kernel/hostname)
+	said=$(kubectl --kubeconfig=/etc/kubernetes/kubelet.conf --cache-dir=/dev/null --request-timeout=5s \
+		get --raw "/api/v1/nodes/$node" 2>&1 >/dev/null) && return 1
+	case $said in *"(NotFound): nodes "*) return 0 ;; esac
+	return 1
+}
+`
+
+// NodeAsked says gone of a worker whose node the cluster does not have. Where
+// nothing is made of the machine yet, or the API does not answer within five
+// seconds, it says nothing.
+const NodeAsked = nodeFunctions + `
+[ -s /etc/kubernetes/kubelet.conf ] && [ ! -e /etc/kubernetes/admin.conf ] && [ ! -e ` + KubeadmBegun + ` ] || exit 0
+! gone || echo gone
+`
+
+// KubeadmRejoin brings a worker's kubelet the configuration that the cluster has.
+// The kubelet is restarted where that is another than it was started with, which
+// is what the digests are of, and where it does not run. With the argument gone,
+// and where the cluster does not have its node, it is restarted, too: it registers
+// it only when it starts (kubernetes/kubernetes, pkg/kubelet/kubelet_node_status.go,
+// registerWithAPIServer). Such a node has another range of pods' addresses, for
+// which the pod network is set up anew; its pods were ended before.
+const KubeadmRejoin = kubeadmFiles + nodeFunctions + `
 export KUBECONFIG=/etc/kubernetes/kubelet.conf
+config=/var/lib/kubelet/config.yaml
+was=$(sha256sum <"$config")
+[ ! -e "$sums" ] || same "$config" || was=
 kubeadm upgrade node phase kubelet-config </dev/null
-systemctl restart kubelet
-finish /var/lib/kubelet/config.yaml
+restart=
+[ "$(sha256sum <"$config")" = "$was" ] || restart=1
+systemctl is-active --quiet kubelet || restart=1
+if [ "${1-}" = gone ] && gone; then
+	unplug
+	rm -f /run/flannel/subnet.env
+	restart=1
+fi
+[ -z "$restart" ] || systemctl restart kubelet
+tries=0
+while [ "${1-}" = gone ] && gone; do
+	tries=$((tries + 1))
+	[ "$tries" -lt 300 ] || {
+		printf 'the cluster has no node %s, two minutes after the kubelet was started to register it: journalctl -u kubelet on the machine says why\n' "$node" >&2
+		exit 1
+	}
+	sleep 0.4
+done
+finish "$config"
+`
+
+// KubeletStart starts a kubelet that was stopped. Of a control plane, its argument
+// is the node's name, and the static pods are waited for.
+const KubeletStart = kubeadmFiles + `
+systemctl start kubelet
+[ -z "${1-}" ] || settled "$1"
 `
 
 // KubeadmReset takes away what kubeadm and the pod network made. The directory
@@ -261,7 +318,7 @@ finish /var/lib/kubelet/config.yaml
 const KubeadmReset = kubeadmFiles + `
 kubeadm reset --force </dev/null
 rm -f /etc/cni/net.d/*
-for link in cni0 flannel.1; do ip link delete "$link" 2>/dev/null || :; done
+unplug
 for tables in iptables ip6tables; do
 	command -v "$tables-save" >/dev/null || continue
 	"$tables-save" | grep -v -e KUBE- -e FLANNEL -e CNI- | "$tables-restore"

@@ -96,7 +96,7 @@ func (n *node) run(text string, args ...string) error {
 func (n *node) output(text string, args ...string) (string, error) {
 	n.Helper()
 	text = strings.NewReplacer(" /etc/kubernetes", " "+n.dir+"/etc/kubernetes", "=/etc/kubernetes", "="+n.dir+"/etc/kubernetes",
-		"'/etc/kubernetes", "'"+n.dir+"/etc/kubernetes", "/var/lib/", n.dir+"/var/lib/", "/run/kplan", n.dir+"/run/kplan").Replace(text)
+		"'/etc/kubernetes", "'"+n.dir+"/etc/kubernetes", "/var/lib/", n.dir+"/var/lib/", "/run/kplan", n.dir+"/run/kplan", "/run/flannel", n.dir+"/run/flannel").Replace(text)
 	cmd := exec.Command("/bin/sh", append([]string{"-c", text, "kplan"}, args...)...)
 	cmd.Env = []string{"PATH=" + n.dir + "/bin:" + os.Getenv("PATH"), "NODE=" + n.dir}
 	out, err := cmd.CombinedOutput()

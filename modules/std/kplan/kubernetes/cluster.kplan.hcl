@@ -50,6 +50,7 @@ resource "kubeadm_addon" "main" {
 resource "kubeadm_join" "worker" {
   on         = var.workers
   cluster    = all.kubeadm_control_plane.main
+  on_change  = [kubeadm_config.main] # after the control plane, which brings it to the cluster
   depends_on = [hostname.node, hosts_file.nodes, swap.off, sysctl.node, service.kubelet, container_image.node]
 }
 
