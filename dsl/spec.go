@@ -271,7 +271,7 @@ func (s *Spec) parse(mod *module, name string, c *collector) hcl.Diagnostics {
 	shown := mod.loc.file(name)
 	src, err := s.from.read(mod.loc, name)
 	if err != nil {
-		return hcl.Diagnostics{errorAt(hcl.Range{Filename: shown, Start: hcl.InitialPos, End: hcl.InitialPos},
+		return hcl.Diagnostics{errorAt(hcl.Range{Filename: shown},
 			"Cannot read a file", "The file %s cannot be read: %s.", shown, reason(err))}
 	}
 	mod.sources[name] = src
