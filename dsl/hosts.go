@@ -131,9 +131,9 @@ func unique(hosts []madeHost) hcl.Diagnostics {
 			if a := h.block.args["address"]; a != nil {
 				rng = a.rng
 			}
-			d := errorAt(rng, "Duplicate address", "The hosts %s and %s both have the address %s.", first.Name, h.Name, h.Address)
+			d := errorAt(rng, "Duplicate address", "The hosts %s and %s both have the address %s. Give each its own, or keep one of the two.", first.Name, h.Name, h.Address)
 			if first.Address != h.Address {
-				d.Detail = fmt.Sprintf("The hosts %s and %s both have one address: %s and %s are the same in two spellings.", first.Name, h.Name, first.Address, h.Address)
+				d.Detail = fmt.Sprintf("The hosts %s and %s both have one address: %s and %s are the same in two spellings. Give each its own, or keep one of the two.", first.Name, h.Name, first.Address, h.Address)
 			}
 			diags = append(diags, d)
 			continue
