@@ -2,6 +2,7 @@ package dsl
 
 import (
 	"bytes"
+	"maps"
 	"path"
 	"slices"
 	"strings"
@@ -110,7 +111,7 @@ func (b *blanker) block(block *hclsyntax.Block) {
 	case "resource":
 		b.resource(block)
 	case "module":
-		b.body(body, append([]string{"source", "depends_on", "for_each", "count"}, b.arguments(body)...), nil)
+		b.body(body, b.arguments(body), nil)
 	default:
 		b.visit(body)
 		if _, known := blockLabels[block.Type]; !known {
@@ -156,21 +157,23 @@ func misspelled(body *hclsyntax.Body, shown, all []string) []string {
 
 // arguments are those of a call that its module does not take for sensitive.
 func (b *blanker) arguments(body *hclsyntax.Body) []string {
+	shown := []string{"source", "depends_on", "for_each", "count"}
 	a := body.Attributes["source"]
 	if a == nil {
-		return nil
+		return shown
 	}
 	source, diags := a.Expr.Value(nil)
 	if diags.HasErrors() || source.Type() != cty.String || source.IsNull() {
-		return nil
+		return shown
 	}
 	file := a.SrcRange.Filename
 	dir, _ := directory(file)
 	loc, err := location{path: dir, embedded: strings.HasPrefix(file, "kplan/")}.join(source.AsString())
-	if err != nil {
-		return nil
+	m := b.spec.modules[loc]
+	if err != nil || m == nil {
+		return shown
 	}
-	return open(b.spec.modules[loc])
+	return misspelled(body, append(shown, open(m)...), append(slices.Collect(maps.Keys(m.variables)), shown...))
 }
 
 // open is the names of a module's variables that are not sensitive.

@@ -57,6 +57,36 @@ resource "file" "x" {
 }
 variable "shown" { default = "canary" }
 `,
+	"shown though it is broken": `-- main.kplan.hcl --
+module "m" {
+  source             = "kplan/kubernetes"
+  kubernetes_version = 1.34.4
+  pod_cidr           = 10.244.0.0/16
+  join_token         = 2.3.4
+  other              = 1.2.3 # canary
+  another            = "1.2.3-canary"
+  number             = 5550100
+}
+connection {
+  password = 9.8.7.6
+}
+variable "pin" { default = 9.8.7.6 }
+output "pin" {
+  value = 9.8.7.6
+}
+resource "file" "x" {
+  sensitive_content = 9.8.7.6
+  from              = hidden.no
+}
+removed {
+  from = file.x@shown
+}
+removed {
+  from = "canary"
+}
+-- x.auto.kplanvars.hcl --
+pin = 9.8.7.6
+`,
 	"no equals sign": `-- main.kplan.hcl --
 connection {
   password "canary"
@@ -85,6 +115,16 @@ func TestFilesShowNoSecrets(t *testing.T) {
 			for file, f := range s.Files() {
 				if i := bytes.Index(f.Bytes, []byte("canary")); i >= 0 {
 					t.Errorf("%s shows %s", file, f.Bytes[i:min(len(f.Bytes), i+30)])
+				}
+				for _, secret := range []string{"9.8.7", "2.3.4", "5550100", "hidden.no"} {
+					if bytes.Contains(f.Bytes, []byte(secret)) {
+						t.Errorf("%s shows %s", file, secret)
+					}
+				}
+				for _, open := range []string{"1.34.4", "10.244.0.0/16", "file.x@shown"} {
+					if bytes.Contains(s.files[file].Bytes, []byte(open)) && !bytes.Contains(f.Bytes, []byte(open)) {
+						t.Errorf("%s hides %s", file, open)
+					}
 				}
 				raw := s.files[file].Bytes
 				if len(raw) != len(f.Bytes) || bytes.Count(raw, []byte("\n")) != bytes.Count(f.Bytes, []byte("\n")) {

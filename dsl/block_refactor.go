@@ -7,7 +7,7 @@ import (
 	"github.com/kplan/kplan/dsl/addr"
 )
 
-// Place is what moved and removed name: a resource or one key of it on all
+// Place is what removed names: a resource or one key of it on all
 // hosts, a module with all that is in it (no Type), or a host (no Type and no
 // Module).
 type Place struct {
@@ -33,23 +33,6 @@ func (p Place) String() string {
 	return s
 }
 
-// kind is what the place is of.
-func (p Place) kind() string {
-	switch {
-	case p.Host != "":
-		return "host"
-	case p.Type == "":
-		return "module"
-	}
-	return "resource"
-}
-
-// Moved says that what was at From is at To now.
-type Moved struct {
-	From, To Place
-	Range    hcl.Range
-}
-
 // Removed says that what is at From is not the spec's any more.
 type Removed struct {
 	From    Place
@@ -57,24 +40,7 @@ type Removed struct {
 	Range   hcl.Range
 }
 
-type (
-	movedBlock   struct{ Moved }
-	removedBlock struct{ Removed }
-)
-
-func (c *collector) moved(b *hclsyntax.Block) {
-	c.body(b, []string{"from", "to"}, nil)
-	from, okFrom := c.placeOf(c.required(b, "from"))
-	to, okTo := c.placeOf(c.required(b, "to"))
-	if !okFrom || !okTo {
-		return
-	}
-	if from.kind() != to.kind() || from.Type != to.Type {
-		c.add(errorAt(b.DefRange(), "Invalid move", "%s cannot become %s: from and to are both a resource of one type, both a module or both a host.", from, to))
-		return
-	}
-	c.mod.moved = append(c.mod.moved, &movedBlock{Moved{from, to, b.DefRange()}})
-}
+type removedBlock struct{ Removed }
 
 func (c *collector) removed(b *hclsyntax.Block) {
 	c.body(b, []string{"from"}, []string{"lifecycle"})
@@ -137,6 +103,10 @@ func (c *collector) placeOf(a *hclsyntax.Attribute) (Place, bool) {
 	p.Key = literalKey(t, i+2)
 	if p.Name == "" || reserved[p.Type] != "" || len(t) > i+3 || len(t) == i+3 && p.Key == nil {
 		return bad()
+	}
+	if _, known := c.types.Schema(p.Type); !known {
+		c.add(errorAt(a.Expr.Range(), "Unknown resource type", "There is no resource type %q.%s `kplan explain` lists the types.", p.Type, suggest(p.Type, c.types.Names())))
+		return Place{}, false
 	}
 	return p, true
 }

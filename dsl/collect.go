@@ -25,6 +25,10 @@ var blockLabels = map[string][]string{
 	"rollout": {"name"}, "import": nil,
 }
 
+// later are the blocks that this version does not act on. Passing over them in
+// silence would delete what they ask to keep.
+var later = map[string]bool{"moved": true, "rollout": true, "import": true}
+
 // file collects the blocks of one file.
 func (c *collector) file(body *hclsyntax.Body) {
 	for _, a := range inSource(body.Attributes) {
@@ -38,6 +42,11 @@ func (c *collector) file(body *hclsyntax.Body) {
 				b.Type, suggest(b.Type, slices.Collect(maps.Keys(blockLabels)))))
 			continue
 		}
+		if later[b.Type] {
+			c.add(errorAt(b.DefRange(), "Block not supported",
+				"The %s block is part of the language and not supported by this version of kplan. Remove it.", b.Type))
+			continue
+		}
 		if !c.labels(b, want) {
 			continue
 		}
@@ -48,7 +57,7 @@ func (c *collector) file(body *hclsyntax.Body) {
 func (c *collector) block(b *hclsyntax.Block) {
 	if !c.mod.root {
 		switch b.Type {
-		case "host", "connection", "kplan", "moved", "removed":
+		case "host", "connection", "kplan", "removed":
 			c.add(errorAt(b.DefRange(), "Block in a module",
 				"A %s block stands in the spec itself, not in a module. Hosts are handed to a module as arguments, such as variable \"nodes\" { type = list(host) }.", b.Type))
 			return
@@ -77,13 +86,8 @@ func (c *collector) block(b *hclsyntax.Block) {
 		c.call(b)
 	case "check":
 		c.check(b)
-	case "moved":
-		c.moved(b)
 	case "removed":
 		c.removed(b)
-	default:
-		c.add(errorAt(b.DefRange(), "Block not supported",
-			"The %s block is part of the language and not supported by this version of kplan. Remove it.", b.Type))
 	}
 }
 
@@ -139,15 +143,16 @@ func (c *collector) required(b *hclsyntax.Block, name string) *hclsyntax.Attribu
 func (c *collector) named(kind, name string, rng hcl.Range) bool {
 	key := kind + " " + name
 	if first, ok := c.mod.firstByName[key]; ok {
-		c.duplicate(rng, fmt.Sprintf("The %s %q", kind, name), first)
+		c.add(errorAt(rng, "Duplicate name", "The %s %q is defined already at %s. Remove or rename one of the two.", kind, name, at(first)))
 		return false
 	}
 	c.mod.firstByName[key] = rng
 	return true
 }
 
+// duplicate refuses what has no name and may stand once.
 func (c *collector) duplicate(rng hcl.Range, what string, first hcl.Range) {
-	c.add(errorAt(rng, "Duplicate name", "%s is defined already at %s. Remove or rename one of the two.", what, at(first)))
+	c.add(errorAt(rng, "Stands twice", "%s stands at %s already. Make one of the two.", what, at(first)))
 }
 
 // at writes where a range begins.

@@ -177,7 +177,7 @@ func (s *Spec) checkConnections(hosts []madeHost) hcl.Diagnostics {
 			here = h.Name
 			continue
 		}
-		e := endpoint{c.Host, c.Bastion, c.Port}
+		e := endpoint{canonical(c.Host), c.Bastion, c.Port}
 		if other, ok := first[e]; ok {
 			diags = append(diags, errorAt(c.Range, "Duplicate endpoint", "The hosts %s and %s are both reached at %s port %d. Give each its own host or port.", other, h.Name, c.Host, c.Port))
 		}

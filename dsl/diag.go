@@ -70,7 +70,11 @@ func nearest(given string, names []string) string {
 	if len(given) < 4 {
 		at = 2
 	}
+	plain := strings.NewReplacer("_", "", "-", "")
 	for _, n := range slices.Sorted(slices.Values(names)) {
+		if n != given && strings.EqualFold(plain.Replace(n), plain.Replace(given)) { // podCIDR, pod_cidr
+			return n
+		}
 		if d := levenshtein.Distance(given, n, nil); d < at && d < len(given) {
 			best, at = n, d
 		}

@@ -84,9 +84,6 @@ func (x *expander) run() {
 			x.add(x.spec.prepare(g)...)
 		}
 	}
-	for _, m := range x.spec.root.mod.moved {
-		x.exp.Moved = append(x.exp.Moved, m.Moved)
-	}
 	for _, r := range x.spec.root.mod.removed {
 		x.exp.Removed = append(x.exp.Removed, r.Removed)
 	}

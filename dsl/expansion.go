@@ -15,8 +15,7 @@ type Expansion struct {
 	// Resources are the resource blocks of all module instances, also those
 	// that have no instance.
 	Resources []addr.Resource
-	// Moved and Removed are the blocks of these names.
-	Moved   []Moved
+	// Removed are the blocks of this name.
 	Removed []Removed
 
 	byAddr map[addr.Instance]*Instance

@@ -125,21 +125,31 @@ func unique(hosts []madeHost) hcl.Diagnostics {
 			diags = append(diags, errorAt(h.Range, "Duplicate name", "The host %q is defined already at %s. Remove or rename one of the two.", h.Name, at(hosts[i-1].Range)))
 			continue
 		}
-		address := h.Address
-		if ip, err := netip.ParseAddr(address); err == nil {
-			address = ip.String() // an IPv6 address has many spellings
-		}
+		address := canonical(h.Address)
 		if first, ok := byAddress[address]; ok {
 			rng := h.Range
 			if a := h.block.args["address"]; a != nil {
 				rng = a.rng
 			}
-			diags = append(diags, errorAt(rng, "Duplicate address", "The hosts %s and %s both have the address %s.", first.Name, h.Name, h.Address))
+			d := errorAt(rng, "Duplicate address", "The hosts %s and %s both have the address %s. Give each its own, or keep one of the two.", first.Name, h.Name, h.Address)
+			if first.Address != h.Address {
+				d.Detail = fmt.Sprintf("The hosts %s and %s both have one address: %s and %s are the same in two spellings. Give each its own, or keep one of the two.", first.Name, h.Name, first.Address, h.Address)
+			}
+			diags = append(diags, d)
 			continue
 		}
 		byAddress[address] = h
 	}
 	return diags
+}
+
+// canonical is the one spelling of an address: one of IPv6 has many, and one of
+// IPv4 can be written as one of IPv6 (RFC 4291, 2.5.5.2).
+func canonical(address string) string {
+	if ip, err := netip.ParseAddr(address); err == nil {
+		return ip.Unmap().String()
+	}
+	return address
 }
 
 // hostValues makes the values of all hosts.
@@ -235,9 +245,6 @@ func (s *Spec) checkHosts() hcl.Diagnostics {
 				diags = append(diags, errorAt(r.rng, "Unknown role", "No host has the role %q.%s A role that may have no hosts is declared: kplan { roles = [%q] }.", r.name, suggest(r.name, roles), r.name))
 			}
 		}
-	}
-	for _, m := range s.root.mod.moved {
-		known(m.To.Host, m.Range)
 	}
 	return diags
 }

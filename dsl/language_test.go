@@ -97,14 +97,6 @@ resource "file" "a" {
 
 func TestRefactoring(t *testing.T) {
 	_, e := expand(t, spec(`
-moved {
-  from = file.a
-  to   = module.m["x"].file.b["k"]
-}
-moved {
-  from = host.old
-  to   = host.n1
-}
 removed {
   from = host.gone
 }
@@ -113,9 +105,9 @@ removed {
   lifecycle { destroy = false }
 }
 removed { from = sysctl.k["a"] }
+removed { from = module.m["x"].file.b["k"] }
 `))
-	equal(t, "moved", []string{e.Moved[0].From.String(), e.Moved[0].To.String(), e.Moved[1].From.String()}, []string{"file.a", `module.m["x"].file.b["k"]`, "host.old"})
-	equal(t, "removed", []string{e.Removed[0].From.String(), e.Removed[1].From.String(), e.Removed[2].From.String()}, []string{"host.gone", "module.base", `sysctl.k["a"]`})
+	equal(t, "removed", []string{e.Removed[0].From.String(), e.Removed[1].From.String(), e.Removed[2].From.String(), e.Removed[3].From.String()}, []string{"host.gone", "module.base", `sysctl.k["a"]`, `module.m["x"].file.b["k"]`})
 	equal(t, "destroy", []bool{e.Removed[0].Destroy, e.Removed[1].Destroy, e.Removed[2].Destroy}, []bool{false, false, true})
 }
 

@@ -25,7 +25,6 @@ type module struct {
 	settings    *settingsBlock
 	connection  *connectionBlock
 	hosts       []*hostBlock
-	moved       []*movedBlock
 	removed     []*removedBlock
 	sources     map[string][]byte // by file name
 	firstByName map[string]hcl.Range

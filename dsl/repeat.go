@@ -51,8 +51,7 @@ func (s *Spec) forEach(e *expr, f frame) ([]*repetition, hcl.Diagnostics) {
 	typ := v.Type()
 	set := typ.IsSetType() && typ.ElementType() == cty.String
 	if !set && !typ.IsMapType() && !typ.IsObjectType() && (!typ.IsSetType() || v.LengthInt() > 0) {
-		return nil, append(diags, errorAt(e.rng, "Invalid value",
-			"for_each is a map or a set of strings, and this is %s. Write toset([…]) around a list.", typ.FriendlyNameForConstraint()))
+		return nil, append(diags, errorAt(e.rng, "Invalid value", "for_each is a map or a set of strings, and this is %s", noKeys(typ)))
 	}
 	if n := v.LengthInt(); n > maxInstances {
 		return nil, append(diags, errorAt(e.rng, "Too many instances", "for_each has %d keys; a spec may have at most %d instances.", n, maxInstances))
@@ -66,6 +65,33 @@ func (s *Spec) forEach(e *expr, f frame) ([]*repetition, hcl.Diagnostics) {
 		all = append(all, &repetition{addr.StringKey(k.AsString()), value})
 	}
 	return all, diags
+}
+
+// noKeys says what typ is, that is neither a map nor a set of strings, and what
+// to write in its place.
+func noKeys(typ cty.Type) string {
+	kind, of := "list", typ
+	switch {
+	case typ.IsTupleType():
+		of, _ = convert.UnifyUnsafe(typ.TupleElementTypes())
+	case typ.IsListType():
+		of = typ.ElementType()
+	case typ.IsSetType():
+		kind, of = "set", typ.ElementType()
+	case typ == cty.Number:
+		return "a number. Write count for so many instances."
+	default:
+		return "a " + typ.FriendlyName() + ". Write a map, or toset([…]) with a text for each instance."
+	}
+	switch {
+	case of == cty.String || typ.IsTupleType() && typ.Length() == 0:
+		return "a list. Write toset(…) around it."
+	case of == cty.Number || of == cty.Bool:
+		return "a " + kind + " of " + of.FriendlyName() + "s. Make them text: toset([for x in … : tostring(x)])."
+	case of == cty.NilType || !of.Equals(hostType):
+		return "a " + kind + ". Make it a map, with a key for each element that tells it from the others: { for x in … : x.name => x }."
+	}
+	return "a " + kind + " of hosts. A resource is on each of its hosts without for_each: on = hosts is enough. For a key for each host write { for h in hosts : h.name => h }."
 }
 
 func (s *Spec) count(e *expr, f frame) ([]*repetition, hcl.Diagnostics) {

@@ -20,6 +20,8 @@ import (
 const (
 	suffix     = ".kplan.hcl"
 	varsSuffix = ".auto.kplanvars.hcl"
+
+	valuesSuffix = ".kplanvars.hcl" // of all that hold such values
 )
 
 // maxFile bounds what is read of one file: one byte more than the parser takes.

@@ -2,11 +2,14 @@ package dsl
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"maps"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/hashicorp/hcl/v2"
@@ -230,13 +233,19 @@ func (s *Spec) module(loc location, asked hcl.Range, root bool) (*module, hcl.Di
 	}
 	if err != nil {
 		if loc.embedded && errors.Is(err, fs.ErrNotExist) {
-			return nil, hcl.Diagnostics{errorAt(asked, "Unknown module", "This version of kplan has no module %q.", loc.path)}
+			return nil, hcl.Diagnostics{errorAt(asked, "Unknown module", "This version of kplan has no module %q.%s", loc.path, suggest(loc.path, s.embedded()))}
 		}
 		return nil, hcl.Diagnostics{errorAt(asked, "Cannot read the module", "%s cannot be read: %s.", what, reason(err))}
 	}
-	names = specFiles(names)
-	if len(names) == 0 {
-		return nil, hcl.Diagnostics{errorAt(asked, "No spec", "%s holds no file that ends with %s, such as main%s.", what, suffix, suffix)}
+	all := names
+	if names = specFiles(all); len(names) == 0 {
+		d := errorAt(asked, "No spec", "%s holds no file that ends with %s, such as main%s.", what, suffix, suffix)
+		if other := only(all, func(n string) bool {
+			return slices.Contains([]string{".hcl", ".tf"}, path.Ext(n)) && !strings.HasSuffix(n, valuesSuffix)
+		}); len(other) > 0 {
+			d.Detail += fmt.Sprintf(" Of %s nothing is read; where that is to be the spec, rename it.", list(other))
+		}
+		return nil, hcl.Diagnostics{d}
 	}
 	mod := newModule(loc, root)
 	s.modules[loc] = mod
@@ -266,12 +275,21 @@ func (s *Spec) module(loc location, asked hcl.Range, root bool) (*module, hcl.Di
 	return mod, c.diags
 }
 
+// embedded is the sources of the modules that are part of the program.
+func (s *Spec) embedded() []string {
+	names, _ := s.from.list(location{embedded: true, path: "kplan"}) // none, where there are none
+	for i, n := range names {
+		names[i] = "kplan/" + n
+	}
+	return names
+}
+
 // parse reads one file of blocks.
 func (s *Spec) parse(mod *module, name string, c *collector) hcl.Diagnostics {
 	shown := mod.loc.file(name)
 	src, err := s.from.read(mod.loc, name)
 	if err != nil {
-		return hcl.Diagnostics{errorAt(hcl.Range{Filename: shown, Start: hcl.InitialPos, End: hcl.InitialPos},
+		return hcl.Diagnostics{errorAt(hcl.Range{Filename: shown},
 			"Cannot read a file", "The file %s cannot be read: %s.", shown, reason(err))}
 	}
 	mod.sources[name] = src

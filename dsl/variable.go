@@ -127,12 +127,16 @@ func (s *Spec) readVariables() hcl.Diagnostics {
 	vars := s.root.mod.variables
 	diags := s.environment()
 	diags = append(diags, s.valueFiles()...)
+	lost := diags.HasErrors() // what a file was to say that could not be read, nobody knows
 	diags = append(diags, s.commandLine()...)
 	diags = append(diags, s.bundle.variables(s)...)
 	for _, name := range slices.Sorted(maps.Keys(vars)) {
 		v := vars[name]
 		g, ok := s.given[name]
 		if !ok {
+			if v.def == nil && lost {
+				continue
+			}
 			if v.def == nil {
 				diags = append(diags, errorAt(v.rng, "No value for a variable",
 					"The variable %q has no default and was given no value. Give one with --var '%s=…', in a file that ends with %s, or in the environment as KPLAN_VAR_%s.", name, name, varsSuffix, name))
@@ -182,9 +186,34 @@ func (s *Spec) fromText(v *variableBlock, g given) (cty.Value, hcl.Diagnostics) 
 		if !v.sensitive {
 			d.Detail += " " + diags[0].Summary + ": " + diags[0].Detail
 		}
+		if sample := sampleOf(v.typ.typ); sample != "" {
+			form := "--var '%s=%s'"
+			if g.from != "--var" {
+				form = "KPLAN_VAR_%s='%s'"
+			}
+			d.Detail += " Write it as in a spec: " + fmt.Sprintf(form, v.name, sample) + "."
+		}
 		return cty.NilVal, hcl.Diagnostics{d}
 	}
 	return value, nil
+}
+
+// sampleOf is how a value of a type looks that is made of others; "" where the
+// type has to be looked at.
+func sampleOf(typ cty.Type) string {
+	many := typ.IsListType() || typ.IsSetType()
+	if !many && !typ.IsMapType() {
+		return ""
+	}
+	of := map[cty.Type][2]string{cty.String: {`"a"`, `"b"`}, cty.Number: {"1", "2"}, cty.Bool: {"true", "false"}}
+	sample, known := of[typ.ElementType()]
+	switch {
+	case !known:
+		return ""
+	case many:
+		return "[" + sample[0] + ", " + sample[1] + "]"
+	}
+	return "{ a = " + sample[0] + " }"
 }
 
 // environment takes the values in KPLAN_VAR_name.
@@ -246,8 +275,7 @@ func (s *Spec) valueFiles() hcl.Diagnostics {
 
 func (s *Spec) valueFile(name string, src []byte, err error) hcl.Diagnostics {
 	if err != nil {
-		return hcl.Diagnostics{errorAt(hcl.Range{Filename: name, Start: hcl.InitialPos, End: hcl.InitialPos},
-			"Cannot read a file", "The file %s with values of variables cannot be read: %s.", name, reason(err))}
+		return hcl.Diagnostics{errorAt(hcl.Range{Filename: name}, "Cannot read a file", "The file %s with values of variables cannot be read: %s.", name, reason(err))}
 	}
 	f, diags := guard.Parse(name, src, s.budget)
 	s.files[name], s.broken[name] = f, diags.HasErrors()

@@ -177,19 +177,8 @@ func (d *derivation) typeOf(r addr.Resource) *resource.Type {
 	return t
 }
 
-// unsupported refuses the blocks that this version reads and does not act on:
-// passing over them in silence would delete what they ask to keep.
+// unsupported refuses what this version reads and does not act on.
 func unsupported(x *dsl.Expansion) (diags hcl.Diagnostics) {
-	refuse := func(what string, at hcl.Range) {
-		diags = append(diags, problem{
-			summary: "Not supported by this version",
-			detail:  fmt.Sprintf("This version of kplan does not apply %s blocks yet.", what),
-			at:      &at,
-		}.diag())
-	}
-	for _, m := range x.Moved {
-		refuse("moved", m.Range)
-	}
 	blocks := map[*dsl.Resource]bool{}
 	for _, in := range x.Instances {
 		if in.Block.BecomeUser != "" && !blocks[in.Block] {

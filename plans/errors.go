@@ -4,8 +4,9 @@ import "fmt"
 
 // SealError is a saved plan that is not exactly what kplan wrote here.
 type SealError struct {
-	Path string // "" where it is not known
-	Msg  string
+	Path    string // "" where it is not known
+	Msg     string
+	Foreign bool // whole as it is, and the digest that was reviewed would tell whether it is the one
 }
 
 func (e *SealError) Error() string { return "the plan is refused: " + e.Msg }

@@ -247,9 +247,9 @@ func Read(r io.ReaderAt, size int64, key []byte, expect string) (*Plan, *File, e
 	ours := len(key) == keySize && hmac.Equal([]byte(seal(data[:at], key)), data[at:])
 	switch {
 	case !ours && expect == "" && len(key) != keySize:
-		return nil, nil, &SealError{Msg: "there is no key here that could have sealed it; --expect DIGEST accepts a plan of another machine"}
+		return nil, nil, &SealError{Msg: "there is no key here that could have sealed it", Foreign: true}
 	case !ours && expect == "":
-		return nil, nil, &SealError{Msg: "it was changed, or another state's key sealed it; --expect DIGEST accepts a plan of another machine"}
+		return nil, nil, &SealError{Msg: "it was changed, or another state's key sealed it", Foreign: true}
 	}
 	limit := int64(maxForeign)
 	if ours {
@@ -260,7 +260,7 @@ func Read(r io.ReaderAt, size int64, key []byte, expect string) (*Plan, *File, e
 		return nil, nil, err
 	}
 	if expect != "" && p.digest != expect {
-		return nil, nil, &SealError{Msg: fmt.Sprintf("its digest is %s, not the expected %s", p.digest, expect)}
+		return nil, nil, &SealError{Msg: fmt.Sprintf("its digest is %s, not the expected %s", p.digest, expect), Foreign: true}
 	}
 	return p, f, nil
 }

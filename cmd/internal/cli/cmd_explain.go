@@ -2,6 +2,7 @@ package cli
 
 import (
 	"context"
+	"fmt"
 	"strings"
 
 	"github.com/kplan/kplan/cmd/internal/view"
@@ -22,6 +23,9 @@ func explainCommand() command {
 					}
 					a.view.ExplainList(all)
 					return 0
+				}
+				if strings.HasPrefix(args[0], "kplan/") {
+					return a.fail(problem(fmt.Sprintf("There is no resource type %q", args[0]), "It is written as a module. kplan modules show "+args[0]+" prints one."))
 				}
 				name, attr, one := strings.Cut(args[0], ".")
 				d, ok := typeDoc(name)

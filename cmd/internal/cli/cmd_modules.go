@@ -62,10 +62,14 @@ func modulesExportCommand() command {
 					return a.fail(err)
 				}
 				dir := a.path(args[1])
-				if err := export(files, dir); err != nil {
+				if err := export(files, dir, args[1]); err != nil {
 					return a.fail(err)
 				}
-				a.say(fmt.Sprintf("Wrote %s. Call it with\n\n    source = \"./%s\"", args[1], filepath.ToSlash(filepath.Clean(args[1]))))
+				if rel, err := filepath.Rel(a.dir, dir); err == nil && filepath.IsLocal(rel) {
+					a.say(fmt.Sprintf("Wrote %s. Call it with\n\n    source = \"./%s\"", args[1], filepath.ToSlash(rel)))
+				} else {
+					a.say(fmt.Sprintf("Wrote %s. A spec calls a module only below its own directory, so that it has to be copied there to be used.", args[1]))
+				}
 				return 0
 			}
 		},
@@ -93,7 +97,11 @@ func stdModule(name string) ([]stdFile, error) {
 	all := stdModules()
 	entries, err := fs.ReadDir(std.Modules, path.Clean(name))
 	if err != nil || !strings.HasPrefix(name, "kplan/") {
-		return nil, problem(unknown("module", name, all).Error(), "kplan modules list shows all of them.")
+		err := unknown("module", name, all)
+		if near := nearest("kplan/"+name, all); near != "" {
+			err = fmt.Errorf("there is no module %q; did you mean %q?", name, near)
+		}
+		return nil, problem(err.Error(), "kplan modules list shows all of them.")
 	}
 	var files []stdFile
 	for _, e := range entries {
@@ -107,18 +115,23 @@ func stdModule(name string) ([]stdFile, error) {
 	return files, nil
 }
 
-// export writes files into a new directory.
-func export(files []stdFile, dir string) error {
-	if err := os.Mkdir(dir, 0o777); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return problem(dir+" is there already", "Name a directory that is not.")
-		}
-		return err
-	}
+// export writes files into a new directory, which messages call shown.
+func export(files []stdFile, dir, shown string) error {
+	err := os.Mkdir(dir, 0o777)
 	for _, f := range files {
-		if err := os.WriteFile(filepath.Join(dir, path.Base(f.path)), []byte(f.content), 0o666); err != nil {
-			return err
+		if err == nil {
+			err = os.WriteFile(filepath.Join(dir, path.Base(f.path)), []byte(f.content), 0o666)
 		}
 	}
-	return nil
+	var why *fs.PathError
+	switch {
+	case errors.Is(err, fs.ErrExist):
+		return problem("The path "+shown+" is there already", "Name a directory that is not.")
+	case errors.Is(err, fs.ErrNotExist):
+		parent, name := filepath.Split(filepath.Clean(shown))
+		return problem(fmt.Sprintf("There is no directory %s to make %s in", filepath.Clean(parent), name), "Make it first, or name another one.")
+	case errors.As(err, &why):
+		return problem("The path "+shown+" cannot be written: "+why.Err.Error(), "")
+	}
+	return err
 }

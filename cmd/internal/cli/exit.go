@@ -125,7 +125,11 @@ func diagnose(err error) hcl.Diagnostics {
 	case errors.As(err, &newer):
 		err = problem(newer.Error(), "Use a kplan at least as new as the one that wrote it.")
 	case errors.As(err, &seal):
-		err = coded(6, seal.Error(), "Plan again, or name the digest that you reviewed with --expect.")
+		detail := "Save a plan with kplan plan --out FILE."
+		if seal.Foreign {
+			detail = "Plan again. A plan of another machine is applied by the digest that you reviewed: kplan apply --expect DIGEST FILE."
+		}
+		err = coded(6, seal.Error(), detail)
 	case errors.As(err, &format):
 		err = coded(5, format.Error(), "Plan again with this kplan.")
 	case errors.Is(err, context.Canceled):

@@ -116,19 +116,25 @@ func (s *snippet) shorten() {
 	s.upto = min(s.upto, len(strings.Join(s.lines, "\n")))
 }
 
-// contextOf is the header of the outermost block that is open at the end of
-// src: the last line that begins in the first column and opens a brace.
+// contextOf is the header of the block that is open at the end of src: of those
+// that begin in the first column the last one whose brace nothing there closes. A
+// brace that an argument opens there does not count.
 func contextOf(src []byte) string {
 	lines := strings.Split(string(src), "\n")
+	closed := 0
 	for i := len(lines) - 1; i >= 0; i-- {
-		l := lines[i]
+		l := strings.TrimRight(lines[i], " \t\r")
 		if l == "" || l[0] == ' ' || l[0] == '\t' || l[0] == '#' || l[0] == '/' {
 			continue
 		}
-		if head, ok := strings.CutSuffix(strings.TrimRight(l, " \t\r"), "{"); ok {
+		switch head, opens := strings.CutSuffix(l, "{"); {
+		case l[0] == '}':
+			closed++
+		case opens && closed > 0:
+			closed--
+		case opens && !strings.Contains(head, "="):
 			return strings.TrimSpace(head)
 		}
-		return ""
 	}
 	return ""
 }
@@ -146,7 +152,7 @@ func (s snippet) show(p *page, d *hcl.Diagnostic) {
 		p.say(plain, strings.ReplaceAll(l, "\t", "  "))
 	}
 	line := s.lines[0]
-	if s.upto <= len(line) && s.upto > s.from && (s.from > 0 || s.upto < len(line)) && len(s.lines) == 1 {
+	if s.upto <= len(line) && s.upto > s.from && len(s.lines) == 1 {
 		p.put(plain, strings.Repeat(" ", 6+columns(line[:s.from])))
 		p.say(red, strings.Repeat("^", max(1, columns(line[s.from:s.upto]))))
 	}

@@ -65,7 +65,7 @@ func diagJSON(d *hcl.Diagnostic, sources Sources) jsonDiagnostic {
 	if d.Severity == hcl.DiagWarning {
 		j.Severity = "warning"
 	}
-	if d.Subject == nil {
+	if d.Subject == nil || d.Subject.Start.Line == 0 { // of a whole directory or file, which the detail names
 		return j
 	}
 	j.Range = &jsonRange{d.Subject.Filename, jsonPos(d.Subject.Start), jsonPos(d.Subject.End)}

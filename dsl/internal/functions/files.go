@@ -26,11 +26,16 @@ const (
 
 var (
 	errOutside    = errors.New("the path leads outside the spec's directory")
+	errAbsolute   = errors.New("the path is absolute. " + relative)
 	errNotRegular = errors.New("the path names what is not a regular file")
 	errNotText    = errors.New("it is no text in UTF-8")
+	errNoFile     = errors.New("there is no such file")
 	errListed     = errors.New("the plan holds its name alone, since nothing read the file when it was made")
 	errClosed     = errors.New("no function reads values of variables or the state, which may hold secrets")
 )
+
+// relative is what a path is, and what to do with a file that has none such.
+const relative = "A path is written from the directory of the spec or module that it stands in, such as files/motd.txt; a file that is elsewhere has to be copied there"
 
 // valuesSuffix of the files that hold values of variables.
 const valuesSuffix = ".kplanvars.hcl"
@@ -144,7 +149,7 @@ func (f *Files) content(name string, secret bool) (content []byte, fresh bool, e
 	if file == nil {
 		b, err := f.open(clean)
 		if err != nil {
-			return nil, false, err
+			return nil, false, hinted(err, name)
 		}
 		if f.total += len(b); f.total > MaxFiles {
 			return nil, false, errors.New("the files of the spec hold more than 16 MiB together")
@@ -166,10 +171,25 @@ func local(name string) (string, error) {
 	if strings.ContainsFunc(name, unicode.IsControl) {
 		return "", fmt.Errorf("%w: its name holds a control character", errNotRegular)
 	}
+	if path.IsAbs(name) {
+		return "", errAbsolute
+	}
 	if !filepath.IsLocal(filepath.FromSlash(name)) {
 		return "", errOutside
 	}
 	return path.Clean(filepath.ToSlash(name)), nil
+}
+
+// hinted is err with what to do about a name that is one elsewhere.
+func hinted(err error, name string) error {
+	switch {
+	case !errors.Is(err, errNoFile):
+	case strings.HasPrefix(name, "~"):
+		return fmt.Errorf("%w, and ~ is no home directory here. %s", err, relative)
+	case strings.Contains(name, "://"):
+		return fmt.Errorf("%w, and no file is read from the network. Fetch it and keep it beside the spec, such as in files/motd.txt", err)
+	}
+	return err
 }
 
 // open reads a file from the directory. It does not open what is not a regular
@@ -180,7 +200,7 @@ func (f *Files) open(name string) ([]byte, error) {
 		if _, listed := slices.BinarySearch(f.names, name); listed {
 			return nil, errListed
 		}
-		return nil, errors.New("there is no such file")
+		return nil, errNoFile
 	}
 	info, err := f.root.Stat(name)
 	if err != nil {
@@ -215,7 +235,7 @@ func reason(err error) error {
 	var p *fs.PathError
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
-		return errors.New("there is no such file")
+		return errNoFile
 	case errors.Is(err, syscall.ELOOP):
 		return fmt.Errorf("%w: its links lead in a circle", errNotRegular)
 	case errors.Is(err, syscall.ENOTDIR) || errors.Is(err, syscall.ENAMETOOLONG):

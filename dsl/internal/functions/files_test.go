@@ -78,17 +78,17 @@ func TestHostilePaths(t *testing.T) {
 	}
 	t.Chdir(wd)
 
-	const outside, irregular = "outside the spec's directory", "not a regular file"
+	const outside, absolute, irregular = "outside the spec's directory", "the path is absolute", "not a regular file"
 	tests := []struct{ path, want string }{
 		{"../secret", outside},
 		{"..", outside},
 		{"sub/../../secret", outside},
 		{"../spec-2/secret", outside},
 		{"../spec/../secret", outside},
-		{"/etc/hostname", outside},
-		{filepath.Join(dir, "ok.txt"), outside},
-		{"/proc/self/environ", outside},
-		{"/dev/zero", outside},
+		{"/etc/hostname", absolute},
+		{filepath.Join(dir, "ok.txt"), absolute},
+		{"/proc/self/environ", absolute},
+		{"/dev/zero", absolute},
 		{"out", outside},
 		{"absolute", outside},
 		{"up/secret", outside},
@@ -114,7 +114,8 @@ func TestHostilePaths(t *testing.T) {
 		{"ok\n.txt", irregular},
 		{strings.Repeat("x", 300), irregular},
 		{strings.Repeat("x/", 3000), ""},
-		{"~/.ssh/id_rsa", "no such file"},
+		{"~/.ssh/id_rsa", "~ is no home directory here"},
+		{"https://example.com/x", "no file is read from the network"},
 	}
 	files, err := OpenFiles(dir)
 	if err != nil {

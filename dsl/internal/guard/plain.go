@@ -13,6 +13,7 @@ var plain = []struct {
 	said string
 }{
 	{regexp.MustCompile(`^Expected the start of an expression, but found .*`), `A value is expected here, such as "text", 80, true, [1, 2] or hosts.`},
+	{regexp.MustCompile(`^Failed to recognize the value of this number literal\.$`), `This is no number. What is no number, such as a version or an IP address, is text: write it in quotes.`},
 	{regexp.MustCompile(`^No closing marker was found for the string\.$`), `The text has no end: close it with ", or one that begins with <<EOT by EOT on a line of its own.`},
 	{regexp.MustCompile(`^Quoted strings may not be split over multiple lines\..*`), `A text in quotes ends on the line that it begins on. Close it with ", write \n for the end of a line, or write many lines between <<EOT and EOT.`},
 	{regexp.MustCompile(`^The symbol "(.)" is not a valid escape sequence selector\.$`), `There is no escape \$1. Write \\ for a backslash.`},

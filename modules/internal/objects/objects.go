@@ -5,6 +5,7 @@
 package objects
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"strings"
@@ -76,7 +77,7 @@ func Parse(text string) ([]Object, error) {
 	var all []Object
 	seen := map[string]int{}
 	for i, doc := range split(text) {
-		if empty(doc) {
+		if empty(doc.text) {
 			continue
 		}
 		o, err := parse(doc)
@@ -94,8 +95,51 @@ func Parse(text string) ([]Object, error) {
 
 var separator = regexp.MustCompile(`(?m)^---[ \t\r]*(#.*)?$`)
 
+// document is a part of a text, and the number of the line there that its first
+// line is on, or is the rest of.
+type document struct {
+	text string
+	line int
+}
+
 // split takes the documents apart where kubectl does: at lines of three dashes.
-func split(text string) []string { return separator.Split(text, -1) }
+func split(text string) []document {
+	var all []document
+	from, line := 0, 1
+	for _, dashes := range append(separator.FindAllStringIndex(text, -1), []int{len(text), len(text)}) {
+		all = append(all, document{text[from:dashes[0]], line})
+		line += strings.Count(text[from:dashes[1]], "\n")
+		from = dashes[1]
+	}
+	return all
+}
+
+// fromZero are the errors whose lines the decoder counts from 0: those of its
+// parser and of what it makes of the events. Those of its scanner count from 1.
+var fromZero = regexp.MustCompile(`^did not find expected (',' or|'-' indicator|<document start>|key|node content)|^found (undefined|duplicate|incompatible)|^(only|expecting|can't|cannot) |^mapping key (cannot|must)`)
+
+// decode reads the document. An error names the line of the text that it is on.
+// The column is left out, which the scanner does not tell.
+func (d document) decode() (cty.Value, error) {
+	v, err := yaml.Unmarshal([]byte(d.text), cty.DynamicPseudoType)
+	var at yaml.Error
+	if !errors.As(err, &at) {
+		return v, err
+	}
+	lines := strings.Split(d.text, "\n")
+	n := at.Line
+	switch cause := at.Cause().Error(); {
+	case fromZero.MatchString(cause):
+		n++
+	case cause == "could not find expected ':'": // seen when the line was over
+		n--
+	}
+	n = min(n, len(lines))
+	for n > 1 && empty(lines[n-1]) {
+		n--
+	}
+	return v, fmt.Errorf("on line %d: %w", d.line+n-1, at.Cause())
+}
 
 func empty(doc string) bool {
 	for line := range strings.Lines(doc) {
@@ -106,15 +150,15 @@ func empty(doc string) bool {
 	return true
 }
 
-func parse(doc string) (Object, error) {
-	if TooDeep(doc) {
+func parse(doc document) (Object, error) {
+	if TooDeep(doc.text) {
 		return Object{}, fmt.Errorf("is nested too deep. An object has at most %d levels", maxLevels)
 	}
-	v, err := yaml.Unmarshal([]byte(doc), cty.DynamicPseudoType)
+	v, err := doc.decode()
 	if err != nil {
 		return Object{}, fmt.Errorf("is no YAML: %w", err)
 	}
-	o := Object{Text: strings.Trim(doc, "\n") + "\n", body: v}
+	o := Object{Text: strings.Trim(doc.text, "\n") + "\n", body: v}
 	metadata := field(v, "metadata")
 	o.APIVersion, o.Kind = text(field(v, "apiVersion")), text(field(v, "kind"))
 	o.Namespace, o.Name = text(field(metadata, "namespace")), text(field(metadata, "name"))

@@ -78,3 +78,29 @@ func TestParseRefuses(t *testing.T) {
 		}
 	}
 }
+
+// What is no YAML is said to be where it is in the text: not in its document, and
+// not where the decoder had got to when it noticed.
+func TestLines(t *testing.T) {
+	const head = "apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n---\n"
+	for _, c := range []struct{ text, says string }{
+		{"kind: Namespace\napiVersion v1", "on line 2: could not find"},
+		{"kind: Namespace\napiVersion v1\n", "on line 2: could not find"},
+		{"kind: Namespace\napiVersion v1\n\n# more\n\nmetadata: {}\n", "on line 2: could not find"},
+		{"kind: Namespace\n  apiVersion: v1\nmetadata: {}\n", "on line 2: mapping values are not allowed"},
+		{"kind: Namespace\nmetadata: {name: 'x}\n", "on line 2: found unexpected end of stream"},
+		{"kind: Namespace\nmetadata: [a\n", "on line 2: did not find expected ',' or ']'"},
+		{"kind: Namespace\nmetadata: [a\nb: c\nd: e\n", "on line 3: did not find expected ',' or ']'"},
+		{"kind: Namespace\nmetadata: {}\n- a\n", "on line 3: did not find expected key"},
+		{"kind: Namespace\nmetadata: {}\n? [a]\n: b\n", "on line 3: only strings are allowed as mapping keys"},
+		{head + "kind: Namespace\n\ta: b\n", "document 2 is no YAML: on line 6: "},
+		{head + "kind: Namespace\napiVersion v1", "document 2 is no YAML: on line 6: could not find"},
+		{"# of a file\n---\n" + head + "kind: Namespace\r\napiVersion v1\r\n", "document 3 is no YAML: on line 8: could not find"},
+	} {
+		_, err := objects.Parse(c.text)
+		_, same := objects.Trees(c.text)
+		if err == nil || same == nil || err.Error() != same.Error() || !strings.Contains(err.Error(), c.says) {
+			t.Errorf("%q: the errors are %v and %v, expected %q", c.text, err, same, c.says)
+		}
+	}
+}

@@ -9,8 +9,6 @@ import (
 	"strconv"
 	"strings"
 
-	yaml "github.com/zclconf/go-cty-yaml"
-	"github.com/zclconf/go-cty/cty"
 	ctyjson "github.com/zclconf/go-cty/cty/json"
 )
 
@@ -20,13 +18,13 @@ import (
 func Trees(text string) ([]map[string]any, error) {
 	var all []map[string]any
 	for i, doc := range split(text) {
-		if empty(doc) {
+		if empty(doc.text) {
 			continue
 		}
-		if TooDeep(doc) {
+		if TooDeep(doc.text) {
 			return nil, fmt.Errorf("document %d is nested too deep: at most %d levels", i+1, maxLevels)
 		}
-		v, err := yaml.Unmarshal([]byte(doc), cty.DynamicPseudoType)
+		v, err := doc.decode()
 		if err != nil {
 			return nil, fmt.Errorf("document %d is no YAML: %w", i+1, err)
 		}
