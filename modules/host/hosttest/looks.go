@@ -82,13 +82,29 @@ func (m *Machine) certify(plane bool) {
 
 // Certificate is one that is good until its end, as PEM text.
 func Certificate(end time.Time) string {
-	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	return selfSigned(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), end)
+}
+
+func selfSigned(key ed25519.PrivateKey, end time.Time) string {
 	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: end}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
 		panic(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// AnothersWorker is the files by which a machine is a worker of another cluster.
+func AnothersWorker() map[string]string {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return map[string]string{
+		clusterCA:                 selfSigned(key, time.Now().AddDate(10, 0, 0)),
+		kubeDir + "/kubelet.conf": "clusters:\n- cluster:\n    server: https://10.9.9.9:6443\n",
+		kubeletYAML:               "kind: KubeletConfiguration\n",
+	}
 }
 
 func nproc(c *Call) host.Output {

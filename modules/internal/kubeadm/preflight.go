@@ -21,7 +21,7 @@ func (c KubeadmControlPlane) Inspect(ctx context.Context, h host.Host, s resourc
 	if err != nil {
 		return nil, err
 	}
-	list := append(m.findings(), c.orphans(m.etcd)...)
+	list := append(append(m.findings(), m.leftovers(c.Endpoint)...), c.orphans(m.etcd)...)
 	if m.cgroupV1 && minor(c.Version) >= 35 && !m.says("failCgroupV1") {
 		list = append(list, resource.Finding{
 			Name: "cgroup version", Error: true, Resolved: "path " + c.Config,

@@ -94,6 +94,12 @@ func TestPreflight(t *testing.T) {
 		"no network": {
 			options: []hosttest.Option{hosttest.Facts(func(f *host.Facts) { f.Interfaces = nil })}, plane: []string{"address!"}, worker: []string{"address"},
 		},
+		"data of etcd": {
+			prepare: func(m *hosttest.Machine) { m.Put(etcdData+"/wal/0.wal", "data") }, plane: []string{"data of etcd!"}, says: []string{"never written over"},
+		},
+		"data of etcd of what was begun": {
+			prepare: func(m *hosttest.Machine) { m.Put(etcdData+"/wal/0.wal", "data"); m.Put(begunFile, "") },
+		},
 		"a name for an address": {address: "node1.example.org"},
 		"cgroup version 1":      {options: []hosttest.Option{v1}, plane: []string{"cgroup version"}, worker: []string{"cgroup version"}},
 		"cgroup version 1, refused": {
