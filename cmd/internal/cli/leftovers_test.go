@@ -1,6 +1,8 @@
 package cli
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -92,6 +94,25 @@ func TestDataOfAnotherEtcd(t *testing.T) {
 	s.machines["b"].RemoveAll("/var/lib/etcd/member")
 	s.want(0, nil, "apply", "--auto-approve")
 	s.want(0, []string{"No changes."}, "plan")
+}
+
+// A configuration that an earlier kplan wrote, without bootstrapTokens, is as it
+// is to be: nothing is done to a cluster that was made of it.
+func TestAConfigurationOfAnEarlierKplan(t *testing.T) {
+	s := bareCluster(t, "a")
+	s.want(0, nil, "apply", "--auto-approve")
+	const config, sums = "/etc/kubernetes/kubeadm.yaml", "/etc/kubernetes/kplan.sums"
+	digest := func(text string) string { return fmt.Sprintf("%x", sha256.Sum256([]byte(text))) }
+	a := s.machines["a"]
+	is := a.Content(config)
+	was := strings.Replace(is, "bootstrapTokens:\n- ttl: \"15m\"\n", "", 1)
+	if is == was || !strings.Contains(a.Content(sums), digest(is)) {
+		t.Fatalf("%s\n%s", is, a.Content(sums))
+	}
+	a.Put(config, was)
+	a.Put(sums, strings.Replace(a.Content(sums), digest(is), digest(was), 1))
+	s.want(0, []string{"No changes."}, "plan")
+	s.want(0, []string{"No drift."}, "drift")
 }
 
 // A control plane that kplan did not make is taken over with a word, and not
