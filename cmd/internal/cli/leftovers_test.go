@@ -67,6 +67,41 @@ func TestAWorkerOfAnotherCluster(t *testing.T) {
 	s.untouched("x", acts)
 }
 
+// A worker that is to be of the control plane is one of some cluster, not half
+// of a control plane.
+func TestAWorkerThatIsToBeAControlPlane(t *testing.T) {
+	s := bareCluster(t, "a", "b")
+	for file, text := range hosttest.AnothersWorker() {
+		s.machines["b"].Put(file, text)
+	}
+	s.want(1, []string{
+		"Error: Preflight check failed", "On host b, the machine is a worker of a cluster already (its authority is sha256:", "its API server 10.9.9.9:6443)", "`kubeadm reset`",
+	}, "plan")
+	s.untouched("a", 0)
+	s.untouched("b", 0)
+	for _, dir := range []string{"/etc/kubernetes", "/var/lib/kubelet"} {
+		s.machines["b"].RemoveAll(dir)
+	}
+	s.want(0, nil, "apply", "--auto-approve")
+	s.wantCluster("a b", "a b")
+}
+
+// A worker of the cluster is no control plane before it was taken out.
+func TestAWorkerBecomesAControlPlane(t *testing.T) {
+	s := bareCluster(t, "a", "x")
+	s.want(0, nil, "apply", "--auto-approve")
+	acts := len(s.machines["x"].Acts())
+	promoted := strings.Replace(clusterOf("a", "x"), `roles   = ["worker"]`, `roles   = ["control-plane"]`, 1)
+	s.write("main.kplan.hcl", promoted)
+	s.want(1, []string{"On host x, the machine is a worker of a cluster already", "take the host out of it, apply, and put it in again"}, "plan")
+	s.untouched("x", acts)
+	s.write("main.kplan.hcl", clusterOf("a"))
+	s.want(0, nil, "apply", "--auto-approve")
+	s.write("main.kplan.hcl", promoted)
+	s.want(0, nil, "apply", "--auto-approve")
+	s.wantCluster("a x", "a x")
+}
+
 // A join that was cut off is none of another cluster.
 func TestAWorkerThatWasCutOffIsNoLeftover(t *testing.T) {
 	for n := 1; ; n++ {

@@ -35,11 +35,9 @@ type machine struct {
 	ends     map[string]time.Time // of certificates, by path
 
 	// Only where it is to be of the control plane:
-	etcd     host.Output // an answer to askMembers
-	ours     bool        // kplan has made it one, as it noted there
-	ca       string      // the hash of its authority
-	server   string      // where its administrator reaches the cluster
-	etcdData bool        // etcd has written there
+	etcd   host.Output // an answer to askMembers
+	made   made        // what an older cluster left, and kplan's own
+	server string      // where its administrator reaches the cluster, or a worker does
 }
 
 // inspect looks at a machine in one call. config is a file with a
@@ -72,13 +70,7 @@ func inspect(ctx context.Context, h host.Host, s resource.Situation, config stri
 		ask("df", "-Pk", "/var/lib"),
 	}
 	if plane {
-		ops = append(
-			ops, askMembers(),
-			host.ReadFile{Path: sumsFile, Limit: 1},
-			host.ReadFile{Path: caFile},
-			ask("sed", "-n", serverOf, adminFile), // it holds a key
-			host.ReadFile{Path: etcdData, Limit: 1},
-		)
+		ops = append(append(ops, askMembers()), askLeftovers()...)
 	}
 	res, err := h.Do(ctx, ops...)
 	if err != nil {
@@ -102,8 +94,7 @@ func inspect(ctx context.Context, h host.Host, s resource.Situation, config stri
 	m.space = available(string(res[13].Output.Stdout))
 	if plane {
 		m.etcd = res[14].Output
-		m.ours, m.ca, m.etcdData = res[15].File != nil, pinned(text(res[16].File)), res[18].File != nil
-		m.server = strings.TrimSpace(string(res[17].Output.Stdout))
+		m.left(res[15:], res[1].File)
 	}
 	return m, nil
 }
