@@ -35,7 +35,8 @@ func (d *derivation) inspected(i int) bool {
 // failed is a finding too, but where the reading fails beside it.
 func (d *derivation) inspector(m *member, i int) reader {
 	return func(ctx context.Context, h host.Host) error {
-		s := resource.Situation{Address: m.host.Address, Now: d.engine.Now()}
+		_, recorded := d.recorded(i)
+		s := resource.Situation{Address: m.host.Address, Now: d.engine.Now(), Recorded: recorded}
 		list, err := d.nodes[i].typ.Inspect(ctx, h, d.nodes[i].asked, s)
 		if err != nil && !errors.Is(err, host.ErrLost) && ctx.Err() == nil {
 			list = []resource.Finding{{

@@ -22,9 +22,10 @@ type Inspector interface {
 
 // Situation is what an inspection knows beside the object.
 type Situation struct {
-	Address string    // of the machine, as its host block has it: an IP address or a name
-	Now     time.Time // by the clock of kplan's own machine
-	Unknown []string  // the attributes of what is wanted that are not known yet, or not all; Type.Inspect fills it in
+	Address  string    // of the machine, as its host block has it: an IP address or a name
+	Now      time.Time // by the clock of kplan's own machine
+	Recorded bool      // the state has a record of the object
+	Unknown  []string  // the attributes of what is wanted that are not known yet, or not all; Type.Inspect fills it in
 }
 
 // Finding is something that an inspection found. A plan shows it with its

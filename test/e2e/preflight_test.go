@@ -2,9 +2,11 @@ package e2e
 
 import (
 	"context"
+	"path"
 	"strings"
 	"testing"
 
+	"github.com/kplan/kplan/modules/host/hosttest"
 	"github.com/kplan/kplan/test/site"
 )
 
@@ -70,6 +72,19 @@ func TestPreflight(t *testing.T) {
 		if got := strings.TrimSpace(s.On(m.Name, "ls -d /run/kplan /var/lib/kplan /etc/kubernetes 2>/dev/null || :")); got != "" {
 			t.Errorf("on %s there is now %s", m.Name, got)
 		}
+	}
+
+	s.Write("main.kplan.hcl", s.Head()+aCluster)
+	s.On("k8s-node1", "mkdir -p /var/lib/etcd/member/snap")
+	for file, text := range hosttest.AnothersWorker() {
+		s.On("k8s-node2", "mkdir -p "+path.Dir(file)+"; cat >"+file+" <<'EOF'\n"+text+"EOF\n")
+	}
+	r = s.Want(1, "plan")
+	for _, part := range []string{
+		"On host k8s-node1, /var/lib/etcd/member is there, with the data of an etcd",
+		"Error: Change not possible", "On host k8s-node2: The machine is a node of another cluster (its authority is sha256:",
+	} {
+		has(t, r.Stderr, part)
 	}
 }
 

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// TestCertificate lets the certificate of a cluster's API server come near its end, which plan and drift are to say, and nothing
-// else: there is nothing to change by kplan.
+// TestCertificate lets two certificates of a cluster come near their end, which plan and drift are to say, and nothing else: there
+// is nothing to change by kplan.
 func TestCertificate(t *testing.T) {
 	c := newCluster(t, 10*time.Minute)
 	s := newSpec(t, c)
@@ -28,10 +28,12 @@ func TestCertificate(t *testing.T) {
 		t.Errorf("the plan of a cluster that stands warns:\n%s", r.Stdout)
 	}
 
-	const file = "/etc/kubernetes/pki/apiserver.crt"
+	const pki = "/etc/kubernetes/pki/"
 	end := time.Now().Add(10 * 24 * time.Hour)
-	s.ssh(c.machines[0], s.reissued(file, end), "cat >"+file)
-	warning := "On host k8s-node1, the certificate of the API server ends on " + end.UTC().Format("2006-01-02 15:04 MST") + ". Run `kubeadm certs renew all` on the machine"
+	s.ssh(c.machines[0], s.reissued(pki+"apiserver.crt", pki+"ca", end), "cat >"+pki+"apiserver.crt")
+	s.ssh(c.machines[0], s.reissued(pki+"etcd/peer.crt", pki+"etcd/ca", end.Add(time.Hour)), "cat >"+pki+"etcd/peer.crt")
+	warning := "On host k8s-node1, the certificate of the API server ends on " + end.UTC().Format("2006-01-02 15:04 MST") +
+		", and another is near its end or past it: etcd-peer. Run `kubeadm certs renew all` on the machine"
 	if r := s.Want(0, "plan", "--detailed-exitcode"); !strings.Contains(r.Stdout, "Warning: "+warning) || !strings.Contains(r.Stdout, "No changes.") {
 		t.Errorf("the plan is\n%s", r.Stdout)
 	}
@@ -43,14 +45,14 @@ func TestCertificate(t *testing.T) {
 		t.Errorf("the drift as JSON warns of %q, %v", drift.Warnings, err)
 	}
 
-	s.ssh(c.machines[0], "", "kubeadm certs renew apiserver")
+	s.ssh(c.machines[0], "", "kubeadm certs renew apiserver && kubeadm certs renew etcd-peer")
 	if r := s.Want(0, "drift"); strings.Contains(r.Stdout, "Warning:") {
-		t.Errorf("it was renewed, and the drift is\n%s", r.Stdout)
+		t.Errorf("they were renewed, and the drift is\n%s", r.Stdout)
 	}
 }
 
-// reissued is a certificate of the first machine, signed anew by the cluster's authority, with another end.
-func (s *spec) reissued(file string, end time.Time) string {
+// reissued is a certificate of the first machine, signed anew by an authority of the cluster, with another end.
+func (s *spec) reissued(file, authority string, end time.Time) string {
 	s.t.Helper()
 	read := func(name string) []byte {
 		block, _ := pem.Decode([]byte(s.ssh(s.machines[0], "", "cat "+name)))
@@ -63,11 +65,11 @@ func (s *spec) reissued(file string, end time.Time) string {
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	ca, err := x509.ParseCertificate(read("/etc/kubernetes/pki/ca.crt"))
+	ca, err := x509.ParseCertificate(read(authority + ".crt"))
 	if err != nil {
 		s.t.Fatal(err)
 	}
-	key, err := x509.ParsePKCS1PrivateKey(read("/etc/kubernetes/pki/ca.key"))
+	key, err := x509.ParsePKCS1PrivateKey(read(authority + ".key"))
 	if err != nil {
 		s.t.Fatal(err)
 	}

@@ -92,4 +92,15 @@ func TestInspection(t *testing.T) {
 		t.Errorf("three days on: %+v", f)
 	}
 	absent(inspect(worker, s.Address, time.Now().Add(-60*24*time.Hour)), "certificate of the kubelet")
+
+	s.on(t, "mkdir -p /etc/kubernetes/pki/etcd; cat >/etc/kubernetes/pki/etcd/server.crt <<'EOF'\n"+certificate+"EOF\ncat >/etc/kubernetes/admin.conf <<'EOF'\n"+
+		hosttest.AdminConf(time.Now().Add(50*time.Hour))+"EOF")
+	made := inspect(plane, s.Address, time.Now())
+	if f := made["certificates"]; !strings.Contains(f.Msg, "the certificate etcd-server ends on ") || !strings.HasSuffix(f.Msg, "and another is near its end or past it: admin.conf") {
+		t.Errorf("the certificates of a control plane: %+v", f)
+	}
+	if f := made["control plane"]; !strings.Contains(f.Msg, "its API server 10.0.2.15:6443") {
+		t.Errorf("a control plane of somebody else's: %+v", f)
+	}
+	absent(inspect(plane, s.Address, time.Now().Add(-60*24*time.Hour)), "certificates", "authorities")
 }

@@ -41,6 +41,7 @@ var scripts = map[string]Command{
 	script.RestartWanted: restartWanted,
 	script.APIAwaited:    awaitAPI,
 	script.EtcdAsked:     askEtcd,
+	script.Certificates:  showCertificates,
 }
 
 // restartWanted knows needs-restarting only where a test has taught it.

@@ -94,7 +94,7 @@ var authorityKey = ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
 // same key.
 var authority = sync.OnceValue(func() string {
 	key := authorityKey
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), IsCA: true, BasicConstraintsValid: true}
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: time.Now().AddDate(10, 0, 0), IsCA: true, BasicConstraintsValid: true}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
 		panic(err)
@@ -354,6 +354,7 @@ func kubeadmJoinPlane(c *Call) host.Output {
 		plane.cluster.grow(name, address)
 	}
 	c.m.cluster = plane.cluster
+	c.m.certify(true)
 	c.m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put("/var/lib/etcd/member", "")

@@ -63,22 +63,48 @@ func (m *Machine) kernel() {
 
 // certify gives a node the certificates that kubeadm and the kubelet make.
 func (m *Machine) certify(plane bool) {
-	year := Certificate(time.Now().AddDate(1, 0, 0))
-	if plane {
-		m.put(kubeDir+"/pki/apiserver.crt", year)
-	}
+	end := time.Now().AddDate(1, 0, 0)
+	year := Certificate(end)
 	m.put("/var/lib/kubelet/pki/kubelet-client-current.pem", year+"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+	if !plane {
+		return
+	}
+	for _, name := range []string{"apiserver", "apiserver-etcd-client", "apiserver-kubelet-client", "front-proxy-client", "etcd/server", "etcd/peer", "etcd/healthcheck-client"} {
+		m.put(kubeDir+"/pki/"+name+".crt", year)
+	}
+	for _, name := range []string{"front-proxy-ca", "etcd/ca"} {
+		m.put(kubeDir+"/pki/"+name+".crt", authority())
+	}
+	for _, name := range []string{"controller-manager", "scheduler"} {
+		m.put(kubeDir+"/"+name+".conf", AdminConf(end))
+	}
 }
 
 // Certificate is one that is good until its end, as PEM text.
 func Certificate(end time.Time) string {
-	key := ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize))
+	return selfSigned(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), end)
+}
+
+func selfSigned(key ed25519.PrivateKey, end time.Time) string {
 	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: end}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
 		panic(err)
 	}
 	return string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}))
+}
+
+// AnothersWorker is the files by which a machine is a worker of another cluster.
+func AnothersWorker() map[string]string {
+	_, key, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return map[string]string{
+		clusterCA:                 selfSigned(key, time.Now().AddDate(10, 0, 0)),
+		kubeDir + "/kubelet.conf": "clusters:\n- cluster:\n    server: https://10.9.9.9:6443\n",
+		kubeletYAML:               "kind: KubeletConfiguration\n",
+	}
 }
 
 func nproc(c *Call) host.Output {
@@ -156,23 +182,9 @@ func df(c *Call) host.Output {
 	return say(fmt.Sprintf("Filesystem     1024-blocks     Used Available Capacity Mounted on\n/dev/sda1         41943040 %d %d      50%% /\n", 41943040-c.m.space, c.m.space))
 }
 
-// sed prints the certificates in a file.
-// sed knows how to show certificates, and where a kubeconfig leads.
+// sed knows how to show where a kubeconfig leads.
 func sed(c *Call) host.Output {
-	if len(c.Argv) == 4 && c.Argv[1] == "-n" && c.Argv[2] == "s,^ *server: https://,,p" {
-		text, ok := c.Content(c.Argv[3])
-		if !ok {
-			return fail(2, "sed: can't read "+c.Argv[3]+": "+noEntry)
-		}
-		var out strings.Builder
-		for line := range strings.Lines(text) {
-			if server, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "server: https://"); ok {
-				out.WriteString(server)
-			}
-		}
-		return say(out.String())
-	}
-	if len(c.Argv) != 4 || c.Argv[1] != "-n" || c.Argv[2] != "/BEGIN CERT/,/END CERT/p" {
+	if len(c.Argv) != 4 || c.Argv[1] != "-n" || c.Argv[2] != "s,^ *server: https://,,p" {
 		return c.Unknown()
 	}
 	text, ok := c.Content(c.Argv[3])
@@ -180,13 +192,34 @@ func sed(c *Call) host.Output {
 		return fail(2, "sed: can't read "+c.Argv[3]+": "+noEntry)
 	}
 	var out strings.Builder
-	within := false
 	for line := range strings.Lines(text) {
-		within = within || strings.Contains(line, "BEGIN CERT")
-		if within {
-			out.WriteString(line)
+		if server, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "server: https://"); ok {
+			out.WriteString(server)
 		}
-		within = within && !strings.Contains(line, "END CERT")
+	}
+	return say(out.String())
+}
+
+// showCertificates is script.Certificates.
+func showCertificates(c *Call) host.Output {
+	var out strings.Builder
+	for _, f := range c.Argv[4:] {
+		text, ok := c.Content(f)
+		if !ok {
+			continue
+		}
+		out.WriteString("# " + f + "\n")
+		within := false
+		for line := range strings.Lines(text) {
+			dashes, begins := strings.HasPrefix(line, "-----"), strings.HasPrefix(line, "-----BEGIN CERT")
+			if within || begins {
+				out.WriteString(line)
+			}
+			within = begins || within && !dashes
+			if data, ok := strings.CutPrefix(strings.TrimLeft(line, " "), "client-certificate-data: "); ok {
+				out.WriteString(data)
+			}
+		}
 	}
 	return say(out.String())
 }

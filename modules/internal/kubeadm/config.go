@@ -18,7 +18,8 @@ var kubeadmConfig = resource.Define[KubeadmConfig]("kubeadm_config")
 // It is rendered for the version of Kubernetes: as kubeadm.k8s.io/v1beta3 up to
 // 1.30, as v1beta4 from 1.31 on. It owns the file whole, with mode 0600. What
 // else stands there, or what the block does not set, shows in deviations and
-// goes with the next apply; what is not set is as kubeadm has it. A cluster that
+// goes with the next apply; what is not set is as kubeadm has it, but for the token
+// that it makes with a cluster, which lives for fifteen minutes. A cluster that
 // stands is changed by its kubeadm_control_plane, not by this file alone. What
 // kubeadm cannot change in one refuses the plan: another endpoint, another
 // pod_cidr or service_cidr or none any more, and of a member another name or

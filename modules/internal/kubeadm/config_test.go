@@ -24,6 +24,8 @@ func configWanted(version string) KubeadmConfig {
 
 const configHead = `# Written by kplan.
 apiVersion: "kubeadm.k8s.io/API"
+bootstrapTokens:
+- ttl: "15m"
 kind: "InitConfiguration"
 localAPIEndpoint:
   advertiseAddress: "10.0.2.15"
@@ -83,22 +85,24 @@ func TestParseConfig(t *testing.T) {
 		differs    func(got, want KubeadmConfig) bool
 		deviations string
 	}{
-		"as it is":        {"", "", nil, ""},
-		"a comment":       {"---\n", "---\n# by hand\n", nil, ""},
-		"the version":     {"v1.34.4", "v1.34.5", func(g, w KubeadmConfig) bool { return g.Version == "1.34.5" }, ""},
-		"no version":      {"kubernetesVersion: \"v1.34.4\"\n", "", func(g, w KubeadmConfig) bool { return g.Version == "" }, ""},
-		"a range":         {"10.244.0.0/16", "10.245.0.0/16", func(g, w KubeadmConfig) bool { return *g.PodCIDR == "10.245.0.0/16" }, ""},
-		"no name":         {"  name: \"k8s-node1\"\n", "", func(g, w KubeadmConfig) bool { return g.Name == nil }, ""},
-		"the socket":      {"containerd.sock", "crio.sock", func(g, w KubeadmConfig) bool { return g.CRISocket == "unix:///run/containerd/crio.sock" }, ""},
-		"a flag":          {"value: \"4\"", "value: \"5\"", func(g, w KubeadmConfig) bool { return g.APIServerExtraArgs["v"] == "5" }, ""},
-		"of the kubelet":  {"maxPods: 50", "maxPods: 51", func(g, w KubeadmConfig) bool { return *g.Kubelet == "cgroupDriver: \"systemd\"\nmaxPods: 51\n" }, ""},
-		"a number":        {"value: \"4\"", "value: 4", func(g, w KubeadmConfig) bool { return len(g.APIServerExtraArgs) == 1 }, "ClusterConfiguration.apiServer.extraArgs"},
-		"another key":     {"imageRepository:", "clusterName: x\nimageRepository:", nil, "ClusterConfiguration.clusterName"},
-		"what is not set": {"networking:\n", "networking:\n  dnsDomain: x\n", nil, "ClusterConfiguration.networking.dnsDomain"},
-		"another API":     {"kubeadm.k8s.io/v1beta4", "kubeadm.k8s.io/v1beta3", nil, "ClusterConfiguration.apiVersion, InitConfiguration.apiVersion"},
-		"another kind":    {"---\napiVersion: \"kubelet", "---\nkind: JoinConfiguration\n---\napiVersion: \"kubelet", nil, "a document JoinConfiguration"},
-		"a kind twice":    {"kind: \"KubeletConfiguration\"", "kind: \"ClusterConfiguration\"", func(g, w KubeadmConfig) bool { return g.Kubelet == nil }, "ClusterConfiguration twice"},
-		"no YAML":         {"networking:\n", "networking: [\n", func(g, w KubeadmConfig) bool { return g.Version == "" && g.Kubelet == nil }, "the file is no configuration of kubeadm"},
+		"as it is":             {"", "", nil, ""},
+		"a comment":            {"---\n", "---\n# by hand\n", nil, ""},
+		"the version":          {"v1.34.4", "v1.34.5", func(g, w KubeadmConfig) bool { return g.Version == "1.34.5" }, ""},
+		"no version":           {"kubernetesVersion: \"v1.34.4\"\n", "", func(g, w KubeadmConfig) bool { return g.Version == "" }, ""},
+		"a range":              {"10.244.0.0/16", "10.245.0.0/16", func(g, w KubeadmConfig) bool { return *g.PodCIDR == "10.245.0.0/16" }, ""},
+		"no name":              {"  name: \"k8s-node1\"\n", "", func(g, w KubeadmConfig) bool { return g.Name == nil }, ""},
+		"the socket":           {"containerd.sock", "crio.sock", func(g, w KubeadmConfig) bool { return g.CRISocket == "unix:///run/containerd/crio.sock" }, ""},
+		"a flag":               {"value: \"4\"", "value: \"5\"", func(g, w KubeadmConfig) bool { return g.APIServerExtraArgs["v"] == "5" }, ""},
+		"of the kubelet":       {"maxPods: 50", "maxPods: 51", func(g, w KubeadmConfig) bool { return *g.Kubelet == "cgroupDriver: \"systemd\"\nmaxPods: 51\n" }, ""},
+		"a number":             {"value: \"4\"", "value: 4", func(g, w KubeadmConfig) bool { return len(g.APIServerExtraArgs) == 1 }, "ClusterConfiguration.apiServer.extraArgs"},
+		"another key":          {"imageRepository:", "clusterName: x\nimageRepository:", nil, "ClusterConfiguration.clusterName"},
+		"what is not set":      {"networking:\n", "networking:\n  dnsDomain: x\n", nil, "ClusterConfiguration.networking.dnsDomain"},
+		"another API":          {"kubeadm.k8s.io/v1beta4", "kubeadm.k8s.io/v1beta3", nil, "ClusterConfiguration.apiVersion, InitConfiguration.apiVersion"},
+		"of an earlier kplan":  {"bootstrapTokens:\n- ttl: \"15m\"\n", "", nil, ""},
+		"tokens of somebody's": {"ttl: \"15m\"", "ttl: \"0s\"", nil, "InitConfiguration.bootstrapTokens"},
+		"another kind":         {"---\napiVersion: \"kubelet", "---\nkind: JoinConfiguration\n---\napiVersion: \"kubelet", nil, "a document JoinConfiguration"},
+		"a kind twice":         {"kind: \"KubeletConfiguration\"", "kind: \"ClusterConfiguration\"", func(g, w KubeadmConfig) bool { return g.Kubelet == nil }, "ClusterConfiguration twice"},
+		"no YAML":              {"networking:\n", "networking: [\n", func(g, w KubeadmConfig) bool { return g.Version == "" && g.Kubelet == nil }, "the file is no configuration of kubeadm"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			want := configWanted("1.34.4")

@@ -47,6 +47,9 @@ func parseConfig(text string, want KubeadmConfig) (got KubeadmConfig, odd []stri
 			expected[kind]["apiVersion"] = at(have[kind], "apiVersion")
 		}
 	}
+	if _, there := have[initKind][initTokens]; !there { // of an earlier kplan; it says nothing of a cluster that is there
+		delete(expected[initKind], initTokens)
+	}
 	return got, append(odd, differences(have, expected)...)
 }
 

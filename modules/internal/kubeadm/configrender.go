@@ -23,6 +23,12 @@ var (
 	apiVersions = map[string]string{kubeletKind: "kubelet.config.k8s.io/v1beta1", proxyKind: "kubeproxy.config.k8s.io/v1alpha1"}
 )
 
+// initTokens holds what kubeadm init makes for joining. It makes up a token where
+// none is given, which lives for a day where nothing is said; none of kplan's joins
+// uses it, and one that is cut off leaves it (kubernetes/kubernetes,
+// cmd/kubeadm/app/util/config/initconfiguration.go).
+const initTokens = "bootstrapTokens"
+
 // configAPI is the version of the configuration that kubeadm of a version of
 // Kubernetes writes itself; false where it is none that is known here. v1beta3
 // came with 1.22, v1beta4 with 1.31 (kubernetes.io/docs/reference/config-api).
@@ -94,6 +100,7 @@ func (c KubeadmConfig) trees() map[string]map[string]any {
 	if c.Version != "" {
 		all[clusterKind]["kubernetesVersion"] = "v" + c.Version
 	}
+	all[initKind][initTokens] = []any{map[string]any{"ttl": tokenLife}}
 	if c.CRISocket != "" {
 		put(all[initKind], c.CRISocket, "nodeRegistration", "criSocket")
 	}

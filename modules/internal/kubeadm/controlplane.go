@@ -107,6 +107,9 @@ func (c KubeadmControlPlane) Read(ctx context.Context, h host.Host) (*KubeadmCon
 	if err != nil {
 		return nil, err
 	}
+	if m.isWorker() { // see Inspect
+		return nil, nil
+	}
 	if there, err := m.standing(append(pieces, kubeletFile, caFile)...); !there || err != nil {
 		return nil, err
 	}

@@ -111,7 +111,7 @@ func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error
 		}
 	}
 	for name, c := range j.Cluster {
-		if c.CAHash != nil && *c.CAHash != hash {
+		if c.CAHash == nil || *c.CAHash != hash { // also where it is not known yet which is wanted
 			c.CAHash = &hash
 		}
 		got.Cluster[name] = c
@@ -135,8 +135,8 @@ func (j KubeadmJoin) Refuses(prior *KubeadmJoin) string {
 		return fmt.Sprintf("The worker has joined with the container runtime at %s, which kubeadm cannot change. Keep it, or take the host out, apply, and put it in again.", prior.CRISocket)
 	}
 	for name, c := range j.Cluster {
-		if was := prior.Cluster[name]; c.CAHash != nil && was.CAHash != nil && *was.CAHash != *c.CAHash {
-			return fmt.Sprintf("The machine is of another cluster than that of host %s. Take it out of that one first: `kubeadm reset` on the machine.", name)
+		if reason := c.refuses(name, prior.Cluster[name]); reason != "" {
+			return reason
 		}
 	}
 	return ""

@@ -31,9 +31,13 @@ type machine struct {
 	foreign  bool           // the address is not the machine's
 	mac      string         // of the interface with the address
 	product  string
-	space    int // KiB on the file system of /var/lib; -1 where it is not known
-	ends     map[string]time.Time
-	etcd     host.Output // an answer to askMembers
+	space    int                  // KiB on the file system of /var/lib; -1 where it is not known
+	ends     map[string]time.Time // of certificates, by path
+
+	// Only where it is to be of the control plane:
+	etcd   host.Output // an answer to askMembers
+	made   made        // what an older cluster left, and kplan's own
+	server string      // where its administrator reaches the cluster, or a worker does
 }
 
 // inspect looks at a machine in one call. config is a file with a
@@ -56,8 +60,7 @@ func inspect(ctx context.Context, h host.Host, s resource.Situation, config stri
 		host.ReadFile{Path: "/proc/meminfo"},
 		host.ReadFile{Path: "/proc/swaps"},
 		host.ReadFile{Path: "/sys/fs/cgroup/cgroup.controllers"},
-		host.ReadFile{Path: apiserverCert},
-		ask("sed", "-n", "/BEGIN CERT/,/END CERT/p", kubeletCert),
+		askCertificates(),
 		ask("nproc"),
 		ask("ss", "-ltnp"),
 		ask("ip", "-o", "route", "get", address),
@@ -67,13 +70,13 @@ func inspect(ctx context.Context, h host.Host, s resource.Situation, config stri
 		ask("df", "-Pk", "/var/lib"),
 	}
 	if plane {
-		ops = append(ops, askMembers())
+		ops = append(append(ops, askMembers()), askLeftovers()...)
 	}
 	res, err := h.Do(ctx, ops...)
 	if err != nil {
 		return nil, err
 	}
-	m := &machine{Situation: s, plane: plane, ends: map[string]time.Time{}}
+	m := &machine{Situation: s, plane: plane}
 	m.begun = res[0].File != nil
 	m.standing = res[1].File != nil && !m.begun
 	if f := res[2].File; f != nil {
@@ -82,18 +85,16 @@ func inspect(ctx context.Context, h host.Host, s resource.Situation, config stri
 	m.memory = memTotal(text(res[3].File))
 	m.swap = swapAreas(text(res[4].File))
 	m.cgroupV1 = res[5].File == nil
-	if f := res[6].File; f != nil {
-		m.ends["API server"] = notAfter(f.Content)
-	}
-	m.ends["kubelet"] = notAfter(res[7].Output.Stdout)
-	m.cpus, _ = strconv.Atoi(strings.TrimSpace(string(res[8].Output.Stdout)))
-	m.ports = listening(string(res[9].Output.Stdout))
-	m.foreign = ip.IsValid() && foreign(res[10].Output)
-	m.mac = macOf(ip, string(res[11].Output.Stdout), string(res[12].Output.Stdout))
-	m.product = strings.ToLower(strings.TrimSpace(string(res[13].Output.Stdout)))
-	m.space = available(string(res[14].Output.Stdout))
+	m.ends = endsOf(string(res[6].Output.Stdout))
+	m.cpus, _ = strconv.Atoi(strings.TrimSpace(string(res[7].Output.Stdout)))
+	m.ports = listening(string(res[8].Output.Stdout))
+	m.foreign = ip.IsValid() && foreign(res[9].Output)
+	m.mac = macOf(ip, string(res[10].Output.Stdout), string(res[11].Output.Stdout))
+	m.product = strings.ToLower(strings.TrimSpace(string(res[12].Output.Stdout)))
+	m.space = available(string(res[13].Output.Stdout))
 	if plane {
-		m.etcd = res[15].Output
+		m.etcd = res[14].Output
+		m.left(res[15:], res[1].File)
 	}
 	return m, nil
 }
@@ -186,13 +187,4 @@ func available(out string) int {
 		}
 	}
 	return -1
-}
-
-// notAfter is the end of the first certificate in PEM text; zero where there is
-// none.
-func notAfter(text []byte) time.Time {
-	if cert := certificate(string(text)); cert != nil {
-		return cert.NotAfter
-	}
-	return time.Time{}
 }

@@ -329,6 +329,7 @@ func TestAConfigurationWithoutTheMachine(t *testing.T) {
 func TestAMemberJoinsByItsConfiguration(t *testing.T) {
 	init, err := initOf(configFile, &host.File{Content: []byte(`apiVersion: kubeadm.k8s.io/v1beta4
 kind: InitConfiguration
+bootstrapTokens: [{ttl: 15m}]
 localAPIEndpoint: {advertiseAddress: 10.0.0.2, bindPort: 6444}
 nodeRegistration: {name: b, criSocket: "unix:///run/crio/crio.sock"}
 patches: {directory: /etc/patches}
@@ -345,5 +346,8 @@ timeouts: {controlPlaneComponentHealthCheck: 10m0s, discovery: 9m0s}
 		if !strings.Contains(got, part) {
 			t.Errorf("it does not say %s:\n%s", part, got)
 		}
+	}
+	if strings.Contains(got, "bootstrapTokens") { // which a join does not know
+		t.Errorf("it says\n%s", got)
 	}
 }

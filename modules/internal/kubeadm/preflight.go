@@ -6,7 +6,6 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/kplan/kplan/modules/host"
 	"github.com/kplan/kplan/modules/resource"
@@ -22,7 +21,7 @@ func (c KubeadmControlPlane) Inspect(ctx context.Context, h host.Host, s resourc
 	if err != nil {
 		return nil, err
 	}
-	list := append(m.findings(), c.orphans(m.etcd)...)
+	list := append(append(m.findings(), m.leftovers(c.Endpoint)...), c.orphans(m.etcd)...)
 	if m.cgroupV1 && minor(c.Version) >= 35 && !m.says("failCgroupV1") {
 		list = append(list, resource.Finding{
 			Name: "cgroup version", Error: true, Resolved: "path " + c.Config,
@@ -44,12 +43,9 @@ func (j KubeadmJoin) Inspect(ctx context.Context, h host.Host, s resource.Situat
 }
 
 const (
-	apiserverCert = "/etc/kubernetes/pki/apiserver.crt"
-	kubeletCert   = "/var/lib/kubelet/pki/kubelet-client-current.pem" // with its key, which is not read
-	leastMemory   = 1700 * 1024                                       // KiB; kubeadm's ControlPlaneMem
-	goodMemory    = 2_000_000_000 / 1024                              // KiB; the documentation's 2 GB
-	leastSpace    = 2 * 1024 * 1024                                   // KiB
-	nearEnd       = 30 * 24 * time.Hour
+	leastMemory = 1700 * 1024          // KiB; kubeadm's ControlPlaneMem
+	goodMemory  = 2_000_000_000 / 1024 // KiB; the documentation's 2 GB
+	leastSpace  = 2 * 1024 * 1024      // KiB
 )
 
 // findings are those of any node. What a machine must have to become one does
@@ -72,7 +68,7 @@ func (m *machine) findings() (list []resource.Finding) {
 	}
 	m.unique(add)
 	if m.standing {
-		m.certificates(add)
+		m.expiring(add)
 		return list
 	}
 	switch {
@@ -134,26 +130,6 @@ func (m *machine) unique(add func(resource.Finding)) {
 		if v.value != "" {
 			add(f)
 		}
-	}
-}
-
-func (m *machine) certificates(add func(resource.Finding)) {
-	for _, c := range []struct{ of, advice string }{
-		{"API server", "Run `kubeadm certs renew all` on the machine, then restart its static pods."},
-		{"kubelet", "The kubelet renews it by itself where it can: `journalctl -u kubelet` on the machine says why it does not."},
-	} {
-		end := m.ends[c.of]
-		word := "ends"
-		switch {
-		case end.IsZero() || end.Sub(m.Now) > nearEnd:
-			continue
-		case !end.After(m.Now):
-			word = "ended"
-		}
-		add(resource.Finding{
-			Name: "certificate of the " + c.of, Advice: c.advice,
-			Msg: fmt.Sprintf("the certificate of the %s %s on %s", c.of, word, end.UTC().Format("2006-01-02 15:04 MST")),
-		})
 	}
 }
 

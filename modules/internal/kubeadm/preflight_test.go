@@ -94,6 +94,12 @@ func TestPreflight(t *testing.T) {
 		"no network": {
 			options: []hosttest.Option{hosttest.Facts(func(f *host.Facts) { f.Interfaces = nil })}, plane: []string{"address!"}, worker: []string{"address"},
 		},
+		"data of etcd": {
+			prepare: func(m *hosttest.Machine) { m.Put(etcdData+"/wal/0.wal", "data") }, plane: []string{"data of etcd!"}, says: []string{"never written over"},
+		},
+		"data of etcd of what was begun": {
+			prepare: func(m *hosttest.Machine) { m.Put(etcdData+"/wal/0.wal", "data"); m.Put(begunFile, "") },
+		},
 		"a name for an address": {address: "node1.example.org"},
 		"cgroup version 1":      {options: []hosttest.Option{v1}, plane: []string{"cgroup version"}, worker: []string{"cgroup version"}},
 		"cgroup version 1, refused": {
@@ -146,26 +152,92 @@ func TestNodes(t *testing.T) {
 		t.Fatal(err)
 	}
 	plane.Listen(6443, "kube-apiserver")
+	date := func(in time.Duration) string { return now.Add(in).UTC().Format("2006-01-02 15:04 MST") }
+	const pki = "/etc/kubernetes/pki/"
 	for name, c := range map[string]struct {
-		api, kubelet time.Duration // until the end
-		plane        []string
-		worker       []string
-		says         string
+		ends   map[string]time.Duration // by file, from now
+		plane  []string
+		worker []string
+		says   string
 	}{
-		"fresh":       {365 * day, 365 * day, nil, nil, ""},
-		"month":       {31 * day, 31 * day, nil, nil, ""},
-		"near":        {29 * day, 365 * day, []string{"certificate of the API server"}, nil, "ends on " + now.Add(29*day).UTC().Format("2006-01-02 15:04")},
-		"the kubelet": {365 * day, day, []string{"certificate of the kubelet"}, []string{"certificate of the kubelet"}, "journalctl -u kubelet"},
-		"over":        {-day, 365 * day, []string{"certificate of the API server"}, nil, "ended on "},
+		"fresh": {},
+		"month": {ends: map[string]time.Duration{pki + "apiserver.crt": 31 * day, kubeletCert: 31 * day, caFile: 31 * day, adminFile: 31 * day}},
+		"near": {
+			map[string]time.Duration{pki + "apiserver.crt": 29 * day},
+			[]string{"certificates"},
+			nil,
+			"the certificate of the API server ends on " + date(29*day) + ". Run `kubeadm certs renew all` on the machine, then restart its static pods",
+		},
+		"over": {map[string]time.Duration{pki + "apiserver.crt": -day}, []string{"certificates"}, nil, "the certificate of the API server ended on " + date(-day) + ". Run"},
+		"the kubelet": {
+			map[string]time.Duration{kubeletCert: day},
+			[]string{"certificate of the kubelet"},
+			[]string{"certificate of the kubelet"},
+			"the certificate of the kubelet ends on " + date(day) + ". The kubelet renews it by itself where it can: `journalctl -u kubelet`",
+		},
+		"a reconfigured cluster": { // of which only the API server's is new
+			map[string]time.Duration{pki + "etcd/server.crt": 3 * day, pki + "etcd/peer.crt": 2 * day, "/etc/kubernetes/scheduler.conf": 4 * day},
+			[]string{"certificates"},
+			nil,
+			"the certificate etcd-peer ends on " + date(2*day) + ", and 2 others are near their end or past it: etcd-server, scheduler.conf. Run",
+		},
+		"one other": {
+			map[string]time.Duration{pki + "front-proxy-client.crt": -3 * day, adminFile: day},
+			[]string{"certificates"},
+			nil,
+			"the certificate front-proxy-client ended on " + date(-3*day) + ", and another is near its end or past it: admin.conf. Run",
+		},
+		"each": {
+			map[string]time.Duration{
+				pki + "apiserver.crt": day, pki + "apiserver-etcd-client.crt": day, pki + "apiserver-kubelet-client.crt": day, pki + "etcd/healthcheck-client.crt": day,
+				pki + "etcd/peer.crt": day, pki + "etcd/server.crt": day, pki + "front-proxy-client.crt": day, adminFile: day,
+				"/etc/kubernetes/controller-manager.conf": day, "/etc/kubernetes/scheduler.conf": day, "/etc/kubernetes/super-admin.conf": day,
+			},
+			[]string{"certificates"},
+			nil,
+			"the certificate of the API server ends on " + date(day) + ", and 10 others are near their end or past it: apiserver-etcd-client, apiserver-kubelet-client, " +
+				"etcd-healthcheck-client, etcd-peer, etcd-server, front-proxy-client, admin.conf, controller-manager.conf, scheduler.conf, super-admin.conf. Run",
+		},
+		"the authority": {
+			map[string]time.Duration{caFile: day},
+			[]string{"authorities"},
+			[]string{"authorities"},
+			"the certificate of the authority ca ends on " + date(day) + ". kubeadm does not renew an authority",
+		},
+		"the authorities": {
+			map[string]time.Duration{pki + "etcd/ca.crt": 2 * day, pki + "front-proxy-ca.crt": day},
+			[]string{"authorities"},
+			nil,
+			"the certificate of the authority front-proxy-ca ends on " + date(day) + ", and another is near its end or past it: etcd-ca. ",
+		},
+		"none at all": {map[string]time.Duration{pki + "apiserver.crt": 0}, nil, nil, ""},
 	} {
 		t.Run(name, func(t *testing.T) {
-			plane.Put(apiserverCert, hosttest.Certificate(now.Add(c.api)))
-			plane.Put(kubeletCert, hosttest.Certificate(now.Add(c.kubelet)))
-			worker.Put(kubeletCert, hosttest.Certificate(now.Add(c.kubelet)))
+			was := map[string][2]string{}
+			for file, end := range c.ends {
+				was[file] = [2]string{plane.Content(file), worker.Content(file)}
+				text := hosttest.Certificate(now.Add(end))
+				if strings.HasSuffix(file, ".conf") {
+					text = hosttest.AdminConf(now.Add(end))
+				}
+				if end == 0 {
+					text = "no certificate\n"
+				}
+				plane.Put(file, text)
+				if file == kubeletCert || file == caFile {
+					worker.Put(file, text)
+				}
+			}
 			got, text := verdicts(t, controlPlaneWanted(), plane, s)
 			of, _ := verdicts(t, joinWanted(), worker, s)
 			if !slices.Equal(got, c.plane) || !slices.Equal(of, c.worker) || !strings.Contains(text, c.says) {
-				t.Errorf("found of the control plane %q, of the worker %q:\n%s", got, of, text)
+				t.Errorf("found of the control plane %q, of the worker %q:\n%s\nit is to say %q", got, of, text, c.says)
+			}
+			for file, text := range was {
+				plane.Put(file, text[0])
+				if file == kubeletCert || file == caFile {
+					worker.Put(file, text[1])
+				}
 			}
 		})
 	}
@@ -211,7 +283,7 @@ func uniques(t *testing.T, list []resource.Finding, says bool) {
 // TestUnseen: what a machine does not tell is no finding.
 func TestUnseen(t *testing.T) {
 	m := hosttest.New(hosttest.Report(t.Errorf))
-	for _, name := range []string{"nproc", "ss", "ip", "df", "sed", "cat"} {
+	for _, name := range []string{"nproc", "ss", "ip", "df", "sh", "cat"} {
 		m.Handle(name, func(*hosttest.Call) host.Output { return host.Output{Code: 127} })
 	}
 	m.RemoveAll("/proc/meminfo")

@@ -32,6 +32,10 @@ const (
 		"Keep it as it is, or take the host out of the control plane, apply, and put it in again."
 )
 
+// ofAnother is the advice where kplan did not make the cluster.
+const ofAnother = "kubeadm cannot change it in what is there: write it as it is. " +
+	"Where that cluster is not meant, take the host out of the spec, or make sure that nobody needs the cluster and run `kubeadm reset` on the machine."
+
 // The flags that kubeadm makes of the ranges of pods and of services.
 const (
 	podsFlag     = "cluster-cidr"
@@ -43,10 +47,14 @@ const (
 // pods it takes none.
 const ownServices = "10.96.0.0/12"
 
-// Inspect implements resource.Inspector.
+// serverOf shows where a kubeconfig leads.
+const serverOf = "s,^ *server: https://,,p"
+
+// Inspect implements resource.Inspector. Of a control plane that kplan did not
+// make, nothing says of which file it was made.
 func (c KubeadmConfig) Inspect(ctx context.Context, h host.Host, s resource.Situation) ([]resource.Finding, error) {
 	m, endpoint, err := madeWith(ctx, h)
-	if err != nil || m.begun || m.noted(c.Path) == "" {
+	if err != nil || m.begun || m.ours() && m.noted(c.Path) == "" || !m.ours() && m.files[apiserverFile] == nil {
 		return nil, err
 	}
 	unknown := func(attrs ...string) bool {
@@ -74,6 +82,9 @@ func (c KubeadmConfig) Inspect(ctx context.Context, h host.Host, s resource.Situ
 		},
 	} {
 		if !w.open && w.is != "" && !alike(cmp.Or(w.wanted, w.otherwise), w.is) {
+			if !m.ours() {
+				w.advice = ofAnother
+			}
 			list = append(list, resource.Finding{
 				Name: w.field, Error: true, Advice: w.advice,
 				Msg: fmt.Sprintf("the %s of the cluster that stands is %q, and %s", w.field, w.is, w.asked()),
@@ -98,7 +109,7 @@ func (w whatStays) asked() string {
 // may be read beside that.
 func madeWith(ctx context.Context, h host.Host, beside ...string) (m made, endpoint string, err error) {
 	read := append([]string{begunFile, sumsFile, apiserverFile, managerFile, etcdFile}, beside...)
-	ops := []host.Op{host.Query{Argv: []string{"sed", "-n", "s,^ *server: https://,,p", adminFile}, AnyExit: true}} // it holds a key
+	ops := []host.Op{host.Query{Argv: []string{"sed", "-n", serverOf, adminFile}, AnyExit: true}} // it holds a key
 	for _, p := range read {
 		ops = append(ops, host.ReadFile{Path: p})
 	}
@@ -138,11 +149,15 @@ func flagOr(args map[string]string, name string, otherwise *string) string {
 	return or(otherwise, "")
 }
 
+// ours reports whether kplan noted what was made here.
+func (m made) ours() bool { return m.files[sumsFile] != nil }
+
 // flag is what kubeadm gave a static pod for a flag; "" where it gave nothing,
-// or somebody else wrote into the manifest.
+// or somebody else wrote into the manifest. Where kplan noted nothing, it is as
+// the manifest has it.
 func (m made) flag(manifest, name string) string {
 	f := m.files[manifest]
-	if f == nil || m.noted(manifest) != digest(f) {
+	if f == nil || m.ours() && m.noted(manifest) != digest(f) {
 		return ""
 	}
 	value := regexp.MustCompile(`(?m)^\s*- --` + regexp.QuoteMeta(name) + `=(.*)$`).FindSubmatch(f.Content)

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/kplan/kplan/modules/host/hosttest"
 	"github.com/kplan/kplan/modules/resource"
@@ -99,6 +100,46 @@ func TestAConfigurationThatIsNotKnown(t *testing.T) {
 		if got, _ := verdicts(t, want, m, resource.Situation{Unknown: strings.Fields(unknown)}); !slices.Equal(got, found) {
 			t.Errorf("not known %q: %q, want %q", unknown, got, found)
 		}
+	}
+}
+
+// A control plane of which kplan noted nothing was not made by it: it is taken
+// over, where it is as it is asked for.
+func TestAConfigurationOfSomebodyElses(t *testing.T) {
+	text := func(s string) *string { return &s }
+	for name, c := range map[string]struct {
+		change func(*KubeadmConfig, *KubeadmControlPlane)
+		s      resource.Situation
+		config []string
+		plane  []string
+	}{
+		"as it stands":      {plane: []string{"control plane"}},
+		"it is recorded":    {s: resource.Situation{Recorded: true}},
+		"not known":         {func(_ *KubeadmConfig, p *KubeadmControlPlane) { p.Endpoint = "" }, resource.Situation{}, nil, []string{"control plane"}},
+		"other pods":        {func(c *KubeadmConfig, _ *KubeadmControlPlane) { c.PodCIDR = text("10.245.0.0/16") }, resource.Situation{}, []string{"pod_cidr!"}, []string{"control plane"}},
+		"of whatever path":  {func(c *KubeadmConfig, _ *KubeadmControlPlane) { c.Path, c.PodCIDR = "/x", text("10.245.0.0/16") }, resource.Situation{}, []string{"pod_cidr!"}, []string{"control plane"}},
+		"recorded, of pods": {func(c *KubeadmConfig, _ *KubeadmControlPlane) { c.PodCIDR = nil }, resource.Situation{Recorded: true}, []string{"pod_cidr!"}, nil},
+		"another endpoint": {func(c *KubeadmConfig, p *KubeadmControlPlane) {
+			c.Endpoint, p.Endpoint = text("10.0.2.99:6443"), "10.0.2.99:6443"
+		}, resource.Situation{}, []string{"endpoint!"}, []string{"control plane", "endpoint!"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			want, m := stayed(t)
+			m.RemoveAll(sumsFile)
+			plane := controlPlaneWanted()
+			if c.change != nil {
+				c.change(&want, &plane)
+			}
+			c.s.Address, c.s.Now = "10.0.2.15", time.Now()
+			found, says := verdicts(t, want, m, c.s)
+			of, _ := verdicts(t, plane, m, c.s)
+			if !slices.Equal(found, c.config) || !slices.Equal(of, c.plane) {
+				t.Errorf("found of the configuration %q, want %q; of the control plane %q, want %q", found, c.config, of, c.plane)
+			}
+			if len(found) > 0 && !strings.Contains(says, "take the host out of the spec") {
+				t.Errorf("it says %s", says)
+			}
+		})
 	}
 }
 
