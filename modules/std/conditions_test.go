@@ -87,8 +87,8 @@ func TestConditionsOfMachines(t *testing.T) {
 			[]string{"On node1 containerd 1.6.20~ds1-1+deb12u1 is installed, which is older than", "On node2 containerd 1.6.20", "not recommended with what is installed"},
 		},
 		"other scheme":         {machines{2, links, "git", "", nil}, "", nil}, // what is declared counts
-		"pods in the network":  {machines{2, links, "", "", nil}, `pod_cidr = "10.0.2.128/25"`, []string{"the network of the hosts: 10.0.2.0/24."}},
-		"network in services":  {machines{2, []string{"eth0 10.0.2.15/30"}, "", "", nil}, `service_cidr = "10.0.2.12/31"`, []string{"10.0.2.12/30"}},
+		"pods in the network":  {machines{2, []string{"eth0 10.0.2.15/22"}, "", "", nil}, `pod_cidr = "10.0.1.0/24"`, []string{"the network of the hosts: 10.0.0.0/22."}},
+		"services in it":       {machines{2, links, "", "", nil}, `service_cidr = "10.0.2.32/28"`, []string{"10.0.2.0/24"}},
 		"a cluster that works": {machines{2, links, "", "none", nil}, "", nil},
 		"nodes":                {machines{2, links, "", "nodes", nil}, "", []string{"Not every node is Ready: what it is."}},
 		"names":                {machines{2, links, "", "dns", nil}, "", []string{"Names of services are not resolved: what it is."}},
