@@ -137,7 +137,7 @@ func (c KubeadmConfig) checkRanges(bad func(field, format string, args ...any) e
 			case p.Bits() > most:
 				return bad(field, "The range %s is too small for kubeadm. Write one from /%d to /%d.", p, least, most)
 			case a.IsUnspecified() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast():
-				return bad(field, "The range %s is of loopback, link-local, multicast or no addresses, which no %s can have. Write one such as %q.", p, r.of, r.example)
+				return bad(field, "The range %s is loopback, link-local, multicast or unspecified: no %s can have an address in it. Write one such as %q.", p, r.of, r.example)
 			}
 			for _, other := range all {
 				if p.Overlaps(other) {
