@@ -12,6 +12,7 @@ import (
 	"github.com/kplan/kplan/dsl"
 	"github.com/kplan/kplan/dsl/addr"
 	"github.com/kplan/kplan/modules"
+	"github.com/kplan/kplan/modules/resource/resourcetest"
 	"github.com/kplan/kplan/modules/std"
 )
 
@@ -87,8 +88,8 @@ func TestConditionsOfMachines(t *testing.T) {
 			[]string{"On node1 containerd 1.6.20~ds1-1+deb12u1 is installed, which is older than", "On node2 containerd 1.6.20", "not recommended with what is installed"},
 		},
 		"other scheme":         {machines{2, links, "git", "", nil}, "", nil}, // what is declared counts
-		"pods in the network":  {machines{2, links, "", "", nil}, `pod_cidr = "10.0.2.128/25"`, []string{"the network of the hosts: 10.0.2.0/24."}},
-		"network in services":  {machines{2, []string{"eth0 10.0.2.15/30"}, "", "", nil}, `service_cidr = "10.0.2.12/31"`, []string{"10.0.2.12/30"}},
+		"pods in the network":  {machines{2, []string{"eth0 10.0.2.15/22"}, "", "", nil}, `pod_cidr = "10.0.1.0/24"`, []string{"the network of the hosts: 10.0.0.0/22."}},
+		"services in it":       {machines{2, links, "", "", nil}, `service_cidr = "10.0.2.32/28"`, []string{"10.0.2.0/24"}},
 		"a cluster that works": {machines{2, links, "", "none", nil}, "", nil},
 		"nodes":                {machines{2, links, "", "nodes", nil}, "", []string{"Not every node is Ready: what it is."}},
 		"names":                {machines{2, links, "", "dns", nil}, "", []string{"Names of services are not resolved: what it is."}},
@@ -115,8 +116,7 @@ func TestConditionsOfMachines(t *testing.T) {
 			if !strings.Contains(tt.args, "kubernetes_version") {
 				tt.args += "\nkubernetes_version = \"1.34.4\""
 			}
-			dir := t.TempDir()
-			if err := os.WriteFile(filepath.Join(dir, "main.kplan.hcl"), []byte(`
+			spec := load(t, `
 host "node1" { address = "10.0.2.15" }
 host "node2" { address = "10.0.2.24" }
 module "cluster" {
@@ -126,13 +126,7 @@ module "cluster" {
   package_key   = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
   `+tt.args+`
 }
-`), 0o600); err != nil {
-				t.Fatal(err)
-			}
-			spec, diags := dsl.Load(dir, dsl.Options{Types: modules.NewCatalog(modules.All()...), Embedded: std.Modules})
-			if diags.HasErrors() {
-				t.Fatal(diags)
-			}
+`)
 			all, diags := spec.Expand()
 			if diags.HasErrors() {
 				t.Fatal(diags)
@@ -154,6 +148,80 @@ module "cluster" {
 			}
 			if len(got) != len(tt.says) || !slices.EqualFunc(got, tt.says, strings.Contains) {
 				t.Errorf("it says %q, want %q", got, tt.says)
+			}
+		})
+	}
+}
+
+// load reads a spec.
+func load(t *testing.T, text string) *dsl.Spec {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "main.kplan.hcl"), []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	spec, diags := dsl.Load(dir, dsl.Options{Types: modules.NewCatalog(modules.All()...), Embedded: std.Modules})
+	if diags.HasErrors() {
+		t.Fatal(diags)
+	}
+	return spec
+}
+
+// The module refuses, at the call's line, what the type kubeadm_config refuses,
+// and nothing else.
+func TestRangesAreThoseOfTheType(t *testing.T) {
+	typ, _ := modules.Lookup("kubeadm_config")
+	for _, tt := range []struct{ address, pods, services string }{
+		{"10.0.2.15", "10.244.0.0/16", "10.96.0.0/16"},
+		{"10.0.2.15", "11.0.0.0/8", "10.96.0.0/12"},
+		{"10.0.2.15", "32.0.0.0/7", "10.96.0.0/16"},
+		{"10.0.2.15", "10.244.0.0/24", "10.96.0.0/28"},
+		{"10.0.2.15", "10.244.0.0/25", "10.96.0.0/16"},
+		{"10.0.2.15", "10.244.0.0/16", "11.0.0.0/11"},
+		{"10.0.2.15", "10.244.0.0/16", "10.96.0.0/29"},
+		{"10.0.2.15", "10.244.0.0/16", "fd00:2::/112"},
+		{"10.0.2.15", "fd00:1::/48", "fd00:2::/112"},
+		{"10.0.2.15", "127.0.0.0/16", "10.96.0.0/16"},
+		{"10.0.2.15", "169.254.0.0/16", "10.96.0.0/16"},
+		{"10.0.2.15", "10.244.0.0/16", "224.0.0.0/24"},
+		{"10.0.2.15", "10.244.0.0/16", "0.0.0.0/12"},
+		{"10.0.2.15", "10.244.0.0/16", "10.244.8.0/24"},
+		{"10.0.2.15", "10.244.8.0/16", "10.96.0.0/16"},
+		{"fd00::15", "fd00:1::/48", "fd00:2::/108"},
+		{"fd00::15", "fd00:4::/47", "fd00:2::/112"},
+		{"fd00::15", "fd00:1::/64", "fd00:2::/124"},
+		{"fd00::15", "fd00:1::/65", "fd00:2::/112"},
+		{"fd00::15", "fd00:1::/48", "fd00:2::/107"},
+		{"fd00::15", "fd00:1::/48", "fd00:2::/125"},
+		{"fd00::15", "fd00:1::/48", "fe80::/112"},
+		{"fd00::15", "ff00:1::/48", "fd00:2::/112"},
+		{"fd00::15", "10.244.0.0/16", "10.96.0.0/16"},
+	} {
+		t.Run(tt.pods+" "+tt.services, func(t *testing.T) {
+			want, err := resourcetest.Object(typ.Schema, resourcetest.Values{
+				"version": "1.34.4", "advertise_address": tt.address, "pod_cidr": tt.pods, "service_cidr": tt.services,
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			refused := typ.Validate(want)
+			_, diags := load(t, `
+host "node1" { address = "`+tt.address+`" }
+module "cluster" {
+  source             = "kplan/kubernetes"
+  kubernetes_version = "1.34.4"
+  control_plane      = [host.node1]
+  package_key        = "-----BEGIN PGP PUBLIC KEY BLOCK-----"
+  pod_cidr           = "`+tt.pods+`"
+  service_cidr       = "`+tt.services+`"
+  network            = "none"
+}
+`).Expand()
+			switch {
+			case refused == nil && diags.HasErrors():
+				t.Errorf("only the module refuses it: %v", diags)
+			case refused != nil && (len(diags) != 1 || diags[0].Subject.Filename != "main.kplan.hcl"):
+				t.Errorf("the type says %v, the module %v", refused, diags)
 			}
 		})
 	}

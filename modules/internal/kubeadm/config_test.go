@@ -161,15 +161,48 @@ func TestConfigRefuses(t *testing.T) {
 		"version":           {"in full": func(c *KubeadmConfig) { c.Version = "v1.34" }, "from 1.22 on": func(c *KubeadmConfig) { c.Version = "1.21.14" }, "Of Kubernetes 2.0.0": func(c *KubeadmConfig) { c.Version = "2.0.0" }},
 		"name":              {"k8s-node1": func(c *KubeadmConfig) { c.Name = text("Node_1") }, "\"*.a\"": func(c *KubeadmConfig) { c.Name = text("*.a") }},
 		"advertise_address": {"no IP address": func(c *KubeadmConfig) { c.AdvertiseAddress = text("node1") }},
-		"endpoint":          {"ADDRESS:PORT": func(c *KubeadmConfig) { c.Endpoint = text("https://a:1") }},
+		"endpoint": {
+			"ADDRESS:PORT":               func(c *KubeadmConfig) { c.Endpoint = text("https://a:1") },
+			`"a" is no endpoint`:         func(c *KubeadmConfig) { c.Endpoint = text("a") },
+			`"a:0" is`:                   func(c *KubeadmConfig) { c.Endpoint = text("a:0") },
+			`"a:65536" is`:               func(c *KubeadmConfig) { c.Endpoint = text("a:65536") },
+			`"10.0.2.256:6443" is`:       func(c *KubeadmConfig) { c.Endpoint = text("10.0.2.256:6443") },
+			`"fd00::1:6443" is`:          func(c *KubeadmConfig) { c.Endpoint = text("fd00::1:6443") },
+			`"[10.0.2.15]:6443" is`:      func(c *KubeadmConfig) { c.Endpoint = text("[10.0.2.15]:6443") },
+			`"K8s.example.org:6443" is`:  func(c *KubeadmConfig) { c.Endpoint = text("K8s.example.org:6443") },
+			`"*.example.org:6443" is no`: func(c *KubeadmConfig) { c.Endpoint = text("*.example.org:6443") },
+		},
 		"pod_cidr": {
 			"no range":              func(c *KubeadmConfig) { c.PodCIDR = text("10.244.0.0") },
 			`Write "10.244.0.0/16"`: func(c *KubeadmConfig) { c.PodCIDR = text("10.244.0.1/16") },
 			"in common":             func(c *KubeadmConfig) { c.PodCIDR = text("10.244.0.0/16,10.244.1.0/24") },
+			"too small":             func(c *KubeadmConfig) { c.PodCIDR = text("10.244.0.0/25") },
+			"from /8 to /24":        func(c *KubeadmConfig) { c.PodCIDR = text("32.0.0.0/7") },
+			"from /48 to /64":       func(c *KubeadmConfig) { c.PodCIDR = text("10.244.0.0/16,fd00::/65") },
+			"fd00::/47 is too big":  func(c *KubeadmConfig) { c.PodCIDR = text("10.244.0.0/16,fd00::/47") },
+			"from /11 to /27": func(c *KubeadmConfig) {
+				c.PodCIDR, c.ControllerManagerExtraArgs = text("10.244.0.0/28"), map[string]string{"node-cidr-mask-size-ipv4": "27"}
+			},
+			"two ranges of IPv4": func(c *KubeadmConfig) { c.PodCIDR = text("10.244.0.0/16,10.245.0.0/16") },
+			"3 ranges":           func(c *KubeadmConfig) { c.PodCIDR = text("10.244.0.0/16,fd00::/64,10.245.0.0/16") },
+			"no pod":             func(c *KubeadmConfig) { c.PodCIDR = text("127.1.0.0/16") },
+			"169.254.0.0/16":     func(c *KubeadmConfig) { c.PodCIDR = text("169.254.0.0/16") },
+			"239.0.0.0/16":       func(c *KubeadmConfig) { c.PodCIDR = text("239.0.0.0/16") },
+			"0.0.0.0/8":          func(c *KubeadmConfig) { c.PodCIDR = text("0.0.0.0/8") },
 		},
 		"service_cidr": {
-			"10.96.0.0/16":                  func(c *KubeadmConfig) { c.ServiceCIDR = text("") },
-			"10.244.0.0/16 and 10.0.0.0/8 ": func(c *KubeadmConfig) { c.ServiceCIDR = text("10.0.0.0/8") },
+			"10.96.0.0/16":                     func(c *KubeadmConfig) { c.ServiceCIDR = text("") },
+			"10.244.0.0/16 and 10.240.0.0/12 ": func(c *KubeadmConfig) { c.ServiceCIDR = text("10.240.0.0/12") },
+			"from /12 to /28":                  func(c *KubeadmConfig) { c.ServiceCIDR = text("10.96.0.0/29") },
+			"10.0.0.0/9 is too big":            func(c *KubeadmConfig) { c.ServiceCIDR = text("10.0.0.0/9") },
+			"from /108 to /124":                func(c *KubeadmConfig) { c.ServiceCIDR = text("10.96.0.0/16,fd00:2::/64") },
+			"fd00:2::/125 is too small":        func(c *KubeadmConfig) { c.ServiceCIDR = text("10.96.0.0/16,fd00:2::/125") },
+			"no service":                       func(c *KubeadmConfig) { c.ServiceCIDR = text("127.0.0.0/16") },
+			"two ranges of IPv4":               func(c *KubeadmConfig) { c.ServiceCIDR = text("10.96.0.0/16,10.97.0.0/16") },
+			"no range of the pods":             func(c *KubeadmConfig) { c.AdvertiseAddress, c.ServiceCIDR = nil, text("fd00:2::/112") },
+			"10.0.2.15, is of IPv4": func(c *KubeadmConfig) {
+				c.PodCIDR, c.ServiceCIDR = text("fd00:1::/48"), text("fd00:2::/112")
+			},
 		},
 		"dns_domain":            {"cluster.local": func(c *KubeadmConfig) { c.DNSDomain = text("a b") }},
 		"image_repository":      {"without a scheme": func(c *KubeadmConfig) { c.ImageRepository = text("https://registry.k8s.io") }},
@@ -192,6 +225,29 @@ func TestConfigRefuses(t *testing.T) {
 			if f, ok := errors.AsType[*resource.FieldError](err); !ok || f.Field != field || !strings.Contains(f.Msg, says) {
 				t.Errorf("%s is to say %q: %v", field, says, err)
 			}
+		}
+	}
+	for name, change := range map[string]func(*KubeadmConfig){
+		"the smallest": func(c *KubeadmConfig) { c.PodCIDR, c.ServiceCIDR = text("10.244.0.0/24"), text("10.96.0.0/28") },
+		"the biggest":  func(c *KubeadmConfig) { c.PodCIDR, c.ServiceCIDR = text("11.0.0.0/8"), text("10.96.0.0/12") },
+		"two families": func(c *KubeadmConfig) {
+			c.PodCIDR, c.ServiceCIDR = text("10.244.0.0/16,fd00:1::/48"), text("10.96.0.0/16,fd00:2::/108")
+		},
+		"IPv6": func(c *KubeadmConfig) {
+			c.AdvertiseAddress, c.Endpoint, c.PodCIDR, c.ServiceCIDR = text("fd00::15"), text("[fd00::15]:6443"), text("fd00:1::/64"), text("fd00:2::/124")
+		},
+		"services of one family": func(c *KubeadmConfig) { c.PodCIDR = text("fd00:1::/48,10.244.0.0/16") },
+		"smaller nodes": func(c *KubeadmConfig) {
+			c.PodCIDR, c.ControllerManagerExtraArgs = text("10.244.0.0/26"), map[string]string{"node-cidr-mask-size-ipv4": "28"}
+		},
+		"no ranges of nodes": func(c *KubeadmConfig) {
+			c.PodCIDR, c.ControllerManagerExtraArgs = text("10.244.0.0/26"), map[string]string{"allocate-node-cidrs": "false"}
+		},
+	} {
+		c := configWanted("1.34.4")
+		change(&c)
+		if err := c.Validate(func(string) bool { return false }); err != nil {
+			t.Errorf("%s: %v", name, err)
 		}
 	}
 	unknown := KubeadmConfig{}

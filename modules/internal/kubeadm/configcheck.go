@@ -7,6 +7,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/kplan/kplan/modules/internal/deviations"
@@ -39,7 +40,7 @@ func (c KubeadmConfig) Validate(unknown func(string) bool) error {
 		return bad("name", "%q is no name of a node. Write lower-case letters, digits, dashes and dots, such as \"k8s-node1\".", *c.Name)
 	case addressErr != nil:
 		return bad("advertise_address", "%q is no IP address. Write one of the machine's, such as \"10.0.2.15\", or leave it out.", *c.AdvertiseAddress)
-	case !endpointForm.MatchString(or(c.Endpoint, "a:1")):
+	case !isEndpoint(or(c.Endpoint, "a:1")):
 		return bad("endpoint", "%q is no endpoint. Write ADDRESS:PORT, such as \"10.0.2.15:6443\".", *c.Endpoint)
 	case !dnsName.MatchString(or(c.DNSDomain, "a")):
 		return bad("dns_domain", "%q is no domain. Write one such as \"cluster.local\".", *c.DNSDomain)
@@ -97,36 +98,121 @@ func (c KubeadmConfig) Validate(unknown func(string) bool) error {
 	return nil
 }
 
-// checkRanges refuses what is no range, and ranges that have an address in common.
+// checkRanges refuses what is no range; what kubeadm refuses (kubernetes/kubernetes,
+// cmd/kubeadm/app/apis/kubeadm/validation/validation.go, ValidateNetworking);
+// addresses that no endpoint of a service may have (pkg/apis/core/validation,
+// ValidateNonSpecialIP); ranges that have an address in common, and families
+// that do not go together.
 func (c KubeadmConfig) checkRanges(bad func(field, format string, args ...any) error) error {
-	var before []netip.Prefix
-	for _, r := range []struct {
-		field, example string
-		text           *string
+	var all []netip.Prefix
+	var first [2]int // of each field, in all
+	for i, r := range []struct {
+		of, example string
+		text        *string
+		prefixes    func(netip.Addr) (least, most int)
 	}{
-		{"pod_cidr", "10.244.0.0/16", c.PodCIDR},
-		{"service_cidr", "10.96.0.0/16", c.ServiceCIDR},
+		{"pod", "10.244.0.0/16", c.PodCIDR, c.podPrefixes},
+		{"service", "10.96.0.0/16", c.ServiceCIDR, servicePrefixes},
 	} {
+		first[i] = len(all)
 		if r.text == nil {
 			continue
 		}
-		for part := range strings.SplitSeq(*r.text, ",") {
+		field, parts := r.of+"_cidr", strings.Split(*r.text, ",")
+		if len(parts) > 2 {
+			return bad(field, "These are %d ranges. Write one, or one of IPv4 and one of IPv6.", len(parts))
+		}
+		for _, part := range parts {
 			p, err := netip.ParsePrefix(part)
-			switch {
-			case err != nil:
-				return bad(r.field, "%q is no range of addresses. Write one such as %q.", part, r.example)
-			case p != p.Masked():
-				return bad(r.field, "The range %s has host bits set. Write %q.", part, p.Masked())
+			if err != nil {
+				return bad(field, "%q is no range of addresses. Write one such as %q.", part, r.example)
 			}
-			for _, other := range before {
+			a := p.Addr()
+			least, most := r.prefixes(a)
+			switch {
+			case p != p.Masked():
+				return bad(field, "The range %s has host bits set. Write %q.", part, p.Masked())
+			case p.Bits() < least:
+				return bad(field, "The range %s is too big for kubeadm. Write one from /%d to /%d.", p, least, most)
+			case p.Bits() > most:
+				return bad(field, "The range %s is too small for kubeadm. Write one from /%d to /%d.", p, least, most)
+			case a.IsUnspecified() || a.IsLoopback() || a.IsLinkLocalUnicast() || a.IsMulticast():
+				return bad(field, "The range %s is loopback, link-local, multicast or unspecified: no %s can have an address in it. Write one such as %q.", p, r.of, r.example)
+			}
+			for _, other := range all {
 				if p.Overlaps(other) {
-					return bad(r.field, "The ranges %s and %s have addresses in common. Write one that lies elsewhere.", other, p)
+					return bad(field, "The ranges %s and %s have addresses in common. Write one that lies elsewhere.", other, p)
 				}
 			}
-			before = append(before, p)
+			if before := all[first[i]:]; len(before) > 0 && family(before[0].Addr()) == family(a) {
+				return bad(field, "These are two ranges of %s. Write one, or one of IPv4 and one of IPv6.", family(a))
+			}
+			all = append(all, p)
 		}
 	}
+	pods, services := all[:first[1]], all[first[1]:]
+	if len(services) == 0 {
+		return nil
+	}
+	of := family(services[0].Addr())
+	if len(pods) > 0 && !slices.ContainsFunc(pods, func(p netip.Prefix) bool { return family(p.Addr()) == of }) {
+		return bad("service_cidr", "The range %s is of %s, and no range of the pods is. Write ranges of the same family.", services[0], of)
+	}
+	if a, err := netip.ParseAddr(or(c.AdvertiseAddress, "")); err == nil && family(a) != of {
+		return bad("service_cidr", "The address that the API server advertises, %s, is of %s, and the range %s is not. Write one of the same family first.", a, family(a), services[0])
+	}
 	return nil
+}
+
+// podPrefixes is how long the prefix of a pods' range may be: it has a range for
+// each node, of which there are at most 1<<16 (constants.PodSubnetNodeMaskMaxDiff).
+func (c KubeadmConfig) podPrefixes(a netip.Addr) (least, most int) {
+	node, flag := 24, "node-cidr-mask-size-ipv4"
+	if a.Is6() {
+		node, flag = 64, "node-cidr-mask-size-ipv6"
+	}
+	if text, ok := c.ControllerManagerExtraArgs[flag]; ok {
+		n, err := strconv.Atoi(text)
+		if err != nil {
+			return 0, a.BitLen() // the flag is wrong, not the range
+		}
+		node = n
+	}
+	if c.ControllerManagerExtraArgs["allocate-node-cidrs"] == "false" {
+		return 0, a.BitLen()
+	}
+	return max(0, node-16), node
+}
+
+// servicePrefixes is how long the prefix of a services' range may be: DNS has its
+// tenth address, and at most 20 bits are of its own
+// (constants.MinimumAddressesInServiceSubnet, MaximumBitsForServiceSubnet).
+func servicePrefixes(a netip.Addr) (least, most int) { return a.BitLen() - 20, a.BitLen() - 4 }
+
+func family(a netip.Addr) string {
+	if a.Is4() {
+		return "IPv4"
+	}
+	return "IPv6"
+}
+
+// isEndpoint reports whether text is ADDRESS:PORT, as kubeadm takes it. A name
+// that ends in a number is none, but a mistaken address (RFC 3696, section 2).
+func isEndpoint(text string) bool {
+	if !endpointForm.MatchString(text) {
+		return false
+	}
+	colon := strings.LastIndexByte(text, ':')
+	address, port := strings.Trim(text[:colon], "[]"), text[colon+1:]
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return false
+	}
+	last := address[strings.LastIndexByte(address, '.')+1:]
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return dnsName.MatchString(address) && strings.Trim(last, "0123456789") != ""
+	}
+	return a.Is6() == strings.HasPrefix(text, "[")
 }
 
 func cleanPath(p string) bool {

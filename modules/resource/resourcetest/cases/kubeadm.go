@@ -40,8 +40,8 @@ var kubeadm = []resourcetest.Case{
 		Changes: []resourcetest.Values{
 			{"version": "1.34.5"},
 			{"version": "1.30.9"}, // flags are a mapping before 1.31
-			{"name": "k8s-node2", "advertise_address": "fd00::15"},
-			{"endpoint": "[fd00::10]:6443", "pod_cidr": "10.245.0.0/16", "service_cidr": "10.97.0.0/16"},
+			{"name": "k8s-node2", "advertise_address": "fd00::15", "pod_cidr": "10.244.0.0/16,fd00:20::/48", "service_cidr": "fd00:10::/112,10.96.0.0/16"},
+			{"endpoint": "[fd00::10]:6443", "pod_cidr": "fd00:21::/48", "service_cidr": "fd00:11::/112"},
 			{"dns_domain": "k8s.example.org", "image_repository": "registry.k8s.io", "cri_socket": "unix:///run/crio/crio.sock"},
 			{"skip_phases": []string{}},
 			{"skip_phases": []string{"addon/coredns", "addon/kube-proxy"}},

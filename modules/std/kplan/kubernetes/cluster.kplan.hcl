@@ -1,7 +1,9 @@
 # The cluster: its control plane, the pod network, the workers.
 
 locals {
-  endpoint = coalesce(var.endpoint, can(regex(":", var.control_plane[0].address)) ? "[${var.control_plane[0].address}]:6443" : "${var.control_plane[0].address}:6443")
+  first    = try(var.control_plane[0].address, "") # a control plane of no host is refused, once
+  endpoint = coalesce(var.endpoint, strcontains(local.first, ":") ? "[${local.first}]:6443" : "${local.first}:6443")
+  api      = try(regex("^\\[?(?P<host>.*?)\\]?:(?P<port>[0-9]+)$", local.endpoint), { host = "", port = "0" })
 }
 
 resource "kubeadm_config" "main" {
@@ -33,7 +35,7 @@ resource "manifest" "flannel" {
   count      = var.network == "flannel" ? 1 : 0
   on         = [for i, h in var.control_plane : h if i == 0]
   name       = "flannel"
-  content    = templatefile("kube-flannel.yaml", merge(regex("^\\[?(?P<host>.*?)\\]?:(?P<port>[0-9]+)$", local.endpoint), { pod_cidr = var.pod_cidr }))
+  content    = templatefile("kube-flannel.yaml", merge(local.api, { pod_cidr = var.pod_cidr }))
   wait       = false # its pods wait for the nodes
   depends_on = [kubeadm_control_plane.main]
 }

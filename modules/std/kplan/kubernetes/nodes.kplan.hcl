@@ -2,7 +2,7 @@
 # a container runtime, and the packages at one version.
 
 locals {
-  nodes = concat(var.control_plane, var.workers)
+  nodes = distinct(concat(var.control_plane, var.workers))
 }
 
 resource "hostname" "node" {
@@ -72,7 +72,7 @@ resource "service" "containerd" {
 resource "package_repository" "kubernetes" {
   on     = local.nodes
   name   = "kubernetes"
-  uri    = "${var.package_mirror}/${format(local.versions.packages.path, local.minor)}"
+  uri    = "${trim(var.package_mirror, "/")}/${format(local.versions.packages.path, local.minor)}"
   suites = ["/"]
   key    = var.package_key
 }

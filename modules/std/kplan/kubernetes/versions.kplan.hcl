@@ -2,7 +2,7 @@
 
 locals {
   versions = yamldecode(file("versions.yaml"))
-  minor    = join(".", slice(split(".", var.kubernetes_version), 0, 2))
+  minor    = try(regex("^[0-9]+\\.[0-9]+", var.kubernetes_version), "")
   release  = try(local.versions.kubernetes[local.minor], values(local.versions.kubernetes)[0]) # one that is not known is refused, once
 
   # containerd, as it is declared and as it is installed, and what of that is not recommended: a release of an older line than
