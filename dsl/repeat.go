@@ -52,7 +52,7 @@ func (s *Spec) forEach(e *expr, f frame) ([]*repetition, hcl.Diagnostics) {
 	set := typ.IsSetType() && typ.ElementType() == cty.String
 	if !set && !typ.IsMapType() && !typ.IsObjectType() && (!typ.IsSetType() || v.LengthInt() > 0) {
 		return nil, append(diags, errorAt(e.rng, "Invalid value",
-			"for_each is a map or a set of strings, and this is %s. Write toset([…]) around a list.", typ.FriendlyNameForConstraint()))
+			"for_each is a map or a set of strings, and this is %s. Write toset([…]) around a list.", words(typ)))
 	}
 	if n := v.LengthInt(); n > maxInstances {
 		return nil, append(diags, errorAt(e.rng, "Too many instances", "for_each has %d keys; a spec may have at most %d instances.", n, maxInstances))
