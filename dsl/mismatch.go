@@ -52,7 +52,7 @@ type misfit struct {
 	got     string   // what it is, in words
 	want    cty.Type
 	missing string // the attribute that it lacks
-	text    bool   // it is a text that is not one of a number or bool, as got says
+	whole   bool   // got says what is wanted too
 }
 
 // clause says it of the value called name, in a clause: with want, also what it
@@ -65,7 +65,7 @@ func (m *misfit) clause(name, root string, want bool) string {
 	if m.missing != "" {
 		return fmt.Sprintf("%s has no attribute %q", subject, m.missing)
 	}
-	if want && !m.text {
+	if want && !m.whole {
 		return fmt.Sprintf("%s is %s and not %s", subject, m.got, words(m.want))
 	}
 	return subject + " is " + m.got
@@ -90,6 +90,19 @@ func mismatch(v cty.Value, want cty.Type, secret bool) *misfit {
 				}
 				return m.in(cty.IndexStep{Key: k})
 			}
+		}
+		return nil
+	case want.IsTupleType() && got.IsTupleType():
+		has, types := v.Type().TupleElementTypes(), want.TupleElementTypes()
+		if len(has) != len(types) {
+			return &misfit{got: fmt.Sprintf("a list of length %d and not %d", len(has), len(types)), want: want, whole: true}
+		}
+		i := 0
+		for k, e := range elementsOf(v) {
+			if m := mismatch(e, types[i], secret); m != nil {
+				return m.in(cty.IndexStep{Key: k})
+			}
+			i++
 		}
 		return nil
 	case want.IsObjectType() && (got.IsObjectType() || got.IsMapType()):
@@ -117,9 +130,9 @@ func mismatch(v cty.Value, want cty.Type, secret bool) *misfit {
 	m := &misfit{got: words(got), want: want}
 	switch {
 	case want == cty.Number && got == cty.String:
-		m.got, m.text = "a string that is no number", true
+		m.got, m.whole = "a string that is no number", true
 	case want == cty.Bool && got == cty.String:
-		m.got, m.text = `a string that is neither "true" nor "false"`, true
+		m.got, m.whole = `a string that is neither "true" nor "false"`, true
 	case want.IsMapType() && got.IsObjectType() && !got.Equals(hostType):
 		m.got = "one object"
 	}
