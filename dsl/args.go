@@ -37,7 +37,7 @@ func (a *blockArgs) value(name string, typ cty.Type, secret bool) cty.Value {
 	}
 	out, err := convert.Convert(v, typ)
 	if err != nil {
-		a.add(errorAt(e.rng, "Invalid value", "The argument %q is of type %s: %s.", name, typ.FriendlyName(), describe(err)))
+		a.add(errorAt(e.rng, "Invalid value", "%s", a.spec.wrongType(e, name, words(typ), v, typ, secret, err)))
 		return cty.NullVal(typ)
 	}
 	if !out.IsWhollyKnown() {

@@ -156,7 +156,10 @@ func (s *Spec) attribute(a *attrExpr, ctx *hcl.EvalContext, b *resourceBlock) (c
 	}
 	out, err := a.attr.Convert(v)
 	if err != nil {
-		return unknown, append(diags, errorAt(rng, "Wrong type", "The argument %q is of type %s: %s.", a.name, typeName(a.attr), describe(err)))
+		return unknown, append(diags, errorAt(rng, "Wrong type", "%s", s.wrongType(a.expr, a.name, typeName(a.attr), v, a.attr.Type, a.attr.Sensitive, err)))
+	}
+	if err := a.attr.Fits(out); err != nil {
+		return unknown, append(diags, errorAt(rng, "Invalid value", "%s", a.unfit(err)))
 	}
 	if bare, marks := out.Unmark(); bare.IsNull() && bare.IsKnown() {
 		if a.attr.Mode == schema.Required || a.attr.Mode == schema.ID && a.attr.Default == cty.NilVal {
@@ -182,9 +185,9 @@ func fraction(e hcl.Expression) bool {
 // typeName is the type of an attribute as messages call it.
 func typeName(a schema.Attribute) string {
 	if a.Shell {
-		return "string or " + a.Type.FriendlyNameForConstraint()
+		return "a string or " + words(a.Type)
 	}
-	return a.Type.FriendlyNameForConstraint()
+	return words(a.Type)
 }
 
 func (i *Instance) evaluate(sc Scope) (cty.Value, hcl.Diagnostics) {

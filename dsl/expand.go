@@ -205,7 +205,7 @@ func (s *Spec) on(e *expr, f frame) ([]int32, hcl.Diagnostics) {
 		if got == cty.String {
 			hint = " A host is written host.name, without quotes."
 		}
-		return append(diags, errorAt(e.rng, "Not a host", "on is a host or a list of hosts, such as host.web1, role.worker or hosts, and this is %s.%s", got.FriendlyName(), hint))
+		return append(diags, errorAt(e.rng, "Not a host", "on is a host or a list of hosts, such as host.web1, role.worker or hosts, and this is %s.%s", words(got), hint))
 	}
 	if v.Type().Equals(hostType) {
 		return []int32{s.hostIndex[v.GetAttr("name").AsString()]}, diags

@@ -81,7 +81,7 @@ func noKeys(typ cty.Type) string {
 	case typ == cty.Number:
 		return "a number. Write count for so many instances."
 	default:
-		return "a " + typ.FriendlyName() + ". Write a map, or toset([…]) with a text for each instance."
+		return words(typ) + ". Write a map, or toset([…]) with a text for each instance."
 	}
 	switch {
 	case of == cty.String || typ.IsTupleType() && typ.Length() == 0:

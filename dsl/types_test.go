@@ -44,6 +44,27 @@ type (
 		Name    string `cty:"name" kplan:"id,default="`
 		Command string `cty:"command" kplan:"required"`
 	}
+	fakeCluster struct {
+		Members  []fakeMember        `cty:"members" kplan:"required"`
+		Name     *string             `cty:"name"`
+		Timeout  *int64              `cty:"timeout"`
+		Keep     int                 `cty:"keep" kplan:"default=7"`
+		Mirrors  map[string][]string `cty:"mirrors"`
+		Secrets  map[string]string   `cty:"secrets" kplan:"sensitive"`
+		Endpoint *string             `cty:"endpoint"`
+		CAHash   *string             `cty:"ca_hash" kplan:"computed"`
+	}
+	fakeMember struct {
+		Name    string `cty:"name"`
+		Address string `cty:"address"`
+	}
+	fakeNode struct {
+		Cluster map[string]fakeEndpoint `cty:"cluster" kplan:"required"`
+	}
+	fakeEndpoint struct {
+		Endpoint *string `cty:"endpoint"`
+		CAHash   *string `cty:"ca_hash"`
+	}
 	fakeJoin struct {
 		Cluster *string `cty:"cluster"`
 		Token   string  `cty:"token" kplan:"computed,sensitive"`
@@ -57,6 +78,7 @@ func testTypes() fakeTypes {
 	return fakeTypes{
 		"file": schema.Of(reflect.TypeFor[fakeFile]()), "swap": schema.Of(reflect.TypeFor[fakeSwap]()),
 		"sysctl": schema.Of(reflect.TypeFor[fakeSysctl]()), "service": schema.Of(reflect.TypeFor[fakeService]()),
+		"etcd": schema.Of(reflect.TypeFor[fakeCluster]()), "node": schema.Of(reflect.TypeFor[fakeNode]()),
 		"exec": schema.Of(reflect.TypeFor[fakeExec]()), "kubeadm_join": schema.Of(reflect.TypeFor[fakeJoin]()),
 	}
 }

@@ -78,11 +78,14 @@ func (s *Spec) fit(v *variableBlock, value cty.Value, rng hcl.Range, from string
 	out, err := v.typ.apply(value)
 	if err != nil {
 		why := describe(err)
+		m := mismatch(value, v.typ.typ, v.sensitive)
 		switch {
 		case v.typ.typ.Equals(hostType):
 			why = "a host is required, such as host.web1"
 		case v.typ.typ.Equals(cty.List(hostType)):
 			why = "a list of hosts is required, such as role.worker or [host.web1]"
+		case m != nil:
+			why = m.clause(v.name, "it", true)
 		}
 		return cty.DynamicVal, hcl.Diagnostics{errorAt(rng, "Invalid value for a variable", "The value of %q%s is not as its type says: %s.", v.name, from, why)}
 	}
@@ -103,23 +106,7 @@ func describe(err error) string {
 	if !ok || len(pe.Path) == 0 {
 		return err.Error()
 	}
-	var b strings.Builder
-	for _, st := range pe.Path {
-		switch st := st.(type) {
-		case cty.GetAttrStep:
-			b.WriteString("." + st.Name)
-		case cty.IndexStep:
-			switch {
-			case !st.Key.IsKnown() || st.Key.IsNull() || st.Key.IsMarked():
-				b.WriteString("[…]")
-			case st.Key.Type() == cty.String:
-				fmt.Fprintf(&b, "[%q]", st.Key.AsString())
-			case st.Key.Type() == cty.Number:
-				b.WriteString("[" + st.Key.AsBigFloat().Text('f', -1) + "]")
-			}
-		}
-	}
-	return "in " + strings.TrimPrefix(b.String(), ".") + ": " + err.Error()
+	return "in " + strings.TrimPrefix(spelled("", pe.Path), ".") + ": " + err.Error()
 }
 
 // readVariables gives the variables of the root module their values.

@@ -38,10 +38,15 @@ func (p problem) diag() *hcl.Diagnostic {
 func one(p problem) hcl.Diagnostics { return hcl.Diagnostics{p.diag()} }
 
 // blame is the range in the block of in that err is about: the attribute that
-// a *resource.FieldError names, otherwise the head of the block.
+// a *resource.FieldError names, or the place of a *refusedError, otherwise the
+// head of the block.
 func blame(in *dsl.Instance, err error) *hcl.Range {
 	if in == nil {
 		return nil
+	}
+	var refused *refusedError
+	if errors.As(err, &refused) && refused.at != nil {
+		return refused.at
 	}
 	var field *resource.FieldError
 	if errors.As(err, &field) {
@@ -104,19 +109,32 @@ func sentence(s string) string {
 	return s
 }
 
+// refusedError is the errors that evaluating expressions of a block gave, when a
+// step came.
+type refusedError struct {
+	text string
+	at   *hcl.Range // of the first
+}
+
+func (e *refusedError) Error() string { return e.text }
+
 // refusal is what the errors in diags say, without the warnings beside them;
 // nil where there is no error.
 func refusal(diags hcl.Diagnostics) error {
 	var details []string
+	var at *hcl.Range
 	for _, d := range diags {
 		if d.Severity == hcl.DiagError {
+			if len(details) == 0 {
+				at = d.Subject
+			}
 			details = append(details, d.Detail)
 		}
 	}
 	if len(details) == 0 {
 		return nil
 	}
-	return errors.New(strings.Join(details, "\n\n"))
+	return &refusedError{strings.Join(details, "\n\n"), at}
 }
 
 // cancelled reports whether err is the end of the run's context.

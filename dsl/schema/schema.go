@@ -50,6 +50,7 @@ type Attribute struct {
 	Shell     bool      // a list of strings that a block may also write as one string, for /bin/sh
 	Field     string    // name of the struct field: where its documentation stands
 	index     int
+	goType    reflect.Type
 }
 
 // Schema is the attributes of one resource type, in the order of the struct.
@@ -103,7 +104,7 @@ func attribute(t reflect.Type, f reflect.StructField) Attribute {
 	if err != nil {
 		bug("%v", err)
 	}
-	a := Attribute{Name: name, Type: typ, Field: f.Name, Default: cty.NilVal}
+	a := Attribute{Name: name, Type: typ, Field: f.Name, Default: cty.NilVal, goType: f.Type}
 	rest := f.Tag.Get("kplan")
 	for rest != "" {
 		var word string

@@ -165,9 +165,14 @@ func define[T any](name string, opts []Option) *Type {
 	for _, o := range opts {
 		o(t)
 	}
-	known := func(v cty.Value) T { // what is not known yet is left zero
+	into := func(v cty.Value) (T, error) { // what is not known yet is left zero
 		var w T
-		if err := t.Schema.ToGo(v, &w); err != nil {
+		err := t.Schema.ToGo(v, &w)
+		return w, err
+	}
+	known := func(v cty.Value) T { // of a value that fits: see schema.Attribute.Fits
+		w, err := into(v)
+		if err != nil {
 			panic("resource: " + t.Name + ": " + err.Error())
 		}
 		return w
@@ -175,19 +180,31 @@ func define[T any](name string, opts []Option) *Type {
 	t.ops.claims = t.claimIDs
 	if _, ok := power[Validator](zero); ok {
 		t.ops.validate = func(want cty.Value) error {
-			return any(known(want)).(Validator).Validate(func(attr string) bool {
+			w, err := into(want)
+			if err != nil {
+				return err
+			}
+			return any(w).(Validator).Validate(func(attr string) bool {
 				return !want.GetAttr(attr).IsWhollyKnown()
 			})
 		}
 	}
 	if _, ok := power[Deleter](zero); ok {
 		t.ops.del = func(ctx context.Context, h host.Host, recorded cty.Value) error {
-			return any(known(recorded)).(Deleter).Delete(ctx, h)
+			w, err := into(recorded)
+			if err != nil {
+				return err
+			}
+			return any(w).(Deleter).Delete(ctx, h)
 		}
 	}
 	if _, ok := power[Releaser](zero); ok {
 		t.ops.release = func(ctx context.Context, there host.Host, recorded cty.Value, gone LetGo) error {
-			return any(known(recorded)).(Releaser).Release(ctx, there, gone)
+			w, err := into(recorded)
+			if err != nil {
+				return err
+			}
+			return any(w).(Releaser).Release(ctx, there, gone)
 		}
 	}
 	if _, ok := power[Claimer](zero); ok {
@@ -196,7 +213,11 @@ func define[T any](name string, opts []Option) *Type {
 	if r, ok := power[Refresher](zero); ok {
 		t.ops.word = r.RefreshWord()
 		t.ops.refresh = func(ctx context.Context, h host.Host, want cty.Value) error {
-			return any(known(want)).(Refresher).Refresh(ctx, h)
+			w, err := into(want)
+			if err != nil {
+				return err
+			}
+			return any(w).(Refresher).Refresh(ctx, h)
 		}
 	}
 	if s, ok := power[Semaphorer](zero); ok {
@@ -228,12 +249,16 @@ func define[T any](name string, opts []Option) *Type {
 	}
 	if _, ok := power[Inspector](zero); ok {
 		t.ops.inspect = func(ctx context.Context, h host.Host, want cty.Value, s Situation) ([]Finding, error) {
+			w, err := into(want)
+			if err != nil {
+				return nil, err
+			}
 			for _, a := range t.Schema.Attributes {
 				if !want.GetAttr(a.Name).IsWhollyKnown() {
 					s.Unknown = append(s.Unknown, a.Name)
 				}
 			}
-			return any(known(want)).(Inspector).Inspect(ctx, h, s)
+			return any(w).(Inspector).Inspect(ctx, h, s)
 		}
 	}
 	if _, ok := power[Keeper[T]](zero); ok {

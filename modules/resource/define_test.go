@@ -39,6 +39,7 @@ type inspecting struct {
 
 func (i inspecting) Read(context.Context, host.Host) (*inspecting, error) { return nil, nil }
 func (i inspecting) Apply(context.Context, host.Host, *inspecting) error  { return nil }
+func (i inspecting) Delete(context.Context, host.Host) error              { return nil }
 func (i inspecting) Inspect(_ context.Context, _ host.Host, s resource.Situation) ([]resource.Finding, error) {
 	return []resource.Finding{{Name: strings.Join(s.Unknown, " ")}}, nil
 }
@@ -58,5 +59,18 @@ func TestAnInspectionKnowsWhatIsNotKnown(t *testing.T) {
 		if err != nil || !slices.Equal(list, []resource.Finding{{Name: want}}) {
 			t.Errorf("not known are %v, %v, not %q", list, err, want)
 		}
+	}
+}
+
+// A value that the struct cannot hold, which a state of another version may
+// have, is an error where there is one to give.
+func TestAValueThatTheStructCannotHoldIsAnError(t *testing.T) {
+	typ := resource.Define[inspecting]("inspecting")
+	object := cty.ObjectVal(map[string]cty.Value{"name": cty.ListValEmpty(cty.String), "owner": cty.NullVal(cty.String), "tags": cty.NullVal(cty.Map(cty.String))})
+	if _, err := typ.Inspect(t.Context(), nil, object, resource.Situation{}); err == nil || !strings.Contains(err.Error(), "name") {
+		t.Errorf("an inspection of it gives the error %v", err)
+	}
+	if err := typ.Delete(t.Context(), nil, object); err == nil || !strings.Contains(err.Error(), "name") {
+		t.Errorf("its deletion gives the error %v", err)
 	}
 }
