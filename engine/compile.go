@@ -43,7 +43,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	d.withholdPeerlessLeftovers()
 	d.keep()
 	d.removals()
-	warnings = append(slices.Clip(warnings), d.preflight()...)
+	warnings = append(slices.Clip(warnings), append(d.unseen(), d.preflight()...)...)
 	if d.diags.HasErrors() {
 		return nil, d.diags
 	}
