@@ -69,11 +69,11 @@ func (d *derivation) untold(i int) string {
 
 // unreadable is the error of node i, which could not be read.
 func (d *derivation) unreadable(i int, err error) *hcl.Diagnostic {
-	detail := explain(err)
+	detail := d.hider.hide(explain(err))
 	if silent := (*resource.NoAnswerError)(nil); errors.As(err, &silent) && !d.nodes[i].typ.IsAct {
 		detail += fmt.Sprintf(" %s To go on without it, leave it out by --exclude '%s'.", d.untold(i), d.addr(i))
 	}
-	return problem{summary: "Cannot read " + d.addr(i).String(), detail: d.hider.hide(detail), at: blame(d.inst(i), err)}.diag()
+	return problem{summary: "Cannot read " + d.addr(i).String(), detail: detail, at: blame(d.inst(i), err)}.diag()
 }
 
 // undeletable withholds leftover i, which would be deleted and cannot be seen. In

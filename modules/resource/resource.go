@@ -8,6 +8,7 @@ package resource
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/kplan/kplan/modules/host"
 )
@@ -155,7 +156,11 @@ type NoAnswerError struct {
 }
 
 func (e *NoAnswerError) Error() string {
-	return fmt.Sprintf("%s does not answer: %s. %s", e.Service, e.Said, e.Advice)
+	said := e.Said
+	if !strings.HasSuffix(said, ".") && !strings.HasSuffix(said, "?") {
+		said += "."
+	}
+	return fmt.Sprintf("%s does not answer: %s %s", e.Service, said, e.Advice)
 }
 
 // FieldError is an attribute with a value that the type cannot take.
