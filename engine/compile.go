@@ -34,6 +34,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 			d.withholdPeerless(i, undecided)
 		}
 	}
+	d.refusals()
 	d.claims()
 	for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
 		if d.nodes[i].withheld == "" && d.selected(i) {

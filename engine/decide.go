@@ -49,11 +49,6 @@ func (d *derivation) decide(i int) {
 		return
 	}
 	d.refreshes(i, c)
-	if c.Action == plans.Update && !t.IsAct && r.raw != cty.NilVal { // a saved plan was looked at when it was made
-		if reason := t.Refuses(plain, r.raw); reason != "" {
-			d.diags = append(d.diags, problem{summary: "Change not possible", detail: fmt.Sprintf("On host %s: %s", in.Addr.Host, reason), at: blame(in, nil)}.diag())
-		}
-	}
 	if reason := d.prevented(i, c); reason != "" {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: reason, at: blame(in, nil)}.diag())
 	}
@@ -121,6 +116,9 @@ func (d *derivation) asFound(i int, want cty.Value, before plans.Object) cty.Val
 	}
 	attrs := want.AsValueMap()
 	for _, name := range names {
+		if !before.Value.Type().HasAttribute(name) { // an earlier version did not record it
+			continue
+		}
 		_, marks := attrs[name].Unmark()
 		attrs[name] = before.Value.GetAttr(name).WithMarks(marks)
 	}
