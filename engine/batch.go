@@ -90,7 +90,7 @@ func (s *stepRun) asPrinted() bool {
 	r := s.nodes[s.node].reading()
 	s.takeIn(r)
 	_, _, left := s.remains()
-	return r.err == nil && left == nothing && settle(s.situation(r, left)) == act && !s.refreshes()
+	return r.err == nil && r.unseen == "" && left == nothing && settle(s.situation(r, left)) == act && !s.refreshes()
 }
 
 // actTogether makes all intents durable and acts, under the id of the first step.

@@ -34,6 +34,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 			d.withholdPeerless(i, undecided)
 		}
 	}
+	d.refusals()
 	d.claims()
 	for i := d.graph.Instances; i < d.graph.Leftovers; i++ {
 		if d.nodes[i].withheld == "" && d.selected(i) {
@@ -43,7 +44,7 @@ func (d *derivation) compile(hosts []plans.Host, drift []plans.Drift, warnings [
 	d.withholdPeerlessLeftovers()
 	d.keep()
 	d.removals()
-	warnings = append(slices.Clip(warnings), d.preflight()...)
+	warnings = append(slices.Clip(warnings), append(d.unseen(), d.preflight()...)...)
 	if d.diags.HasErrors() {
 		return nil, d.diags
 	}

@@ -33,12 +33,10 @@ func (d *derivation) decide(i int) {
 	d.diags = append(d.diags, in.Preconditions(scope{d, d.values, true})...)
 	r := d.nodes[i].reading()
 	if r.err != nil {
-		d.diags = append(d.diags, problem{
-			summary: "Cannot read " + in.Addr.String(), detail: d.hider.hide(explain(r.err)), at: blame(in, r.err),
-		}.diag())
+		d.diags = append(d.diags, d.unreadable(i, r.err))
 		return
 	}
-	c := &plans.Change{Addr: in.Addr, Before: r.before, Sensitive: d.nodes[i].secrets, Verdict: string(r.verdict)}
+	c := &plans.Change{Addr: in.Addr, Before: r.before, Sensitive: d.nodes[i].secrets, Verdict: string(r.verdict), Unseen: r.unseen}
 	rec, isRecorded := d.recorded(i)
 	c.Recorded = d.recordedAs(i, rec)
 	c.After = d.object(i, d.ignored(i, plain, r.before), d.nodes[i].secrets)
@@ -51,11 +49,6 @@ func (d *derivation) decide(i int) {
 		return
 	}
 	d.refreshes(i, c)
-	if c.Action == plans.Update && !t.IsAct && r.raw != cty.NilVal { // a saved plan was looked at when it was made
-		if reason := t.Refuses(plain, r.raw); reason != "" {
-			d.diags = append(d.diags, problem{summary: "Change not possible", detail: fmt.Sprintf("On host %s: %s", in.Addr.Host, reason), at: blame(in, nil)}.diag())
-		}
-	}
 	if reason := d.prevented(i, c); reason != "" {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: reason, at: blame(in, nil)}.diag())
 	}
@@ -123,6 +116,9 @@ func (d *derivation) asFound(i int, want cty.Value, before plans.Object) cty.Val
 	}
 	attrs := want.AsValueMap()
 	for _, name := range names {
+		if !before.Value.Type().HasAttribute(name) { // an earlier version did not record it
+			continue
+		}
 		_, marks := attrs[name].Unmark()
 		attrs[name] = before.Value.GetAttr(name).WithMarks(marks)
 	}
@@ -419,7 +415,7 @@ func (d *derivation) decideLeftover(i int) {
 	}
 	r := d.nodes[i].reading()
 	if r.err != nil {
-		d.diags = append(d.diags, problem{summary: "Cannot read " + a.String(), detail: d.hider.hide(explain(r.err))}.diag())
+		d.diags = append(d.diags, d.unreadable(i, r.err))
 		return
 	}
 	heir, claimed := d.claimant(i)
@@ -429,7 +425,7 @@ func (d *derivation) decideLeftover(i int) {
 		}
 		return
 	}
-	c := &plans.Change{Addr: a, Recorded: d.recordedAs(i, rec), Before: r.before, Sensitive: d.nodes[i].secrets, Origin: plans.Origin(rec.Origin)}
+	c := &plans.Change{Addr: a, Recorded: d.recordedAs(i, rec), Before: r.before, Sensitive: d.nodes[i].secrets, Origin: plans.Origin(rec.Origin), Unseen: r.unseen}
 	c.Action = plans.Forget
 	prevent, keep := rec.PreventDestroy, rec.KeepOnDestroy
 	if in, ok := d.expanded.Lookup(a); ok { // destroying what the spec still has
@@ -465,6 +461,10 @@ func (d *derivation) decideLeftover(i int) {
 	if c.Action == plans.Delete && prevent && !letGo {
 		d.diags = append(d.diags, problem{summary: "Object must not be destroyed", detail: fmt.Sprintf(
 			"The plan would delete %s, whose lifecycle says, or said when it was recorded, prevent_destroy = true. Set it to false and apply, and then destroy or remove it.", a)}.diag())
+		return
+	}
+	if c.Action == plans.Delete && r.unseen != "" {
+		d.undeletable(i, r.unseen)
 		return
 	}
 	if c.Action == plans.Delete && !d.route(i, c) {

@@ -96,6 +96,7 @@ type reading struct {
 	verdict resource.Verdict
 	kept    string // of a leftover, in a saved plan: why it is not deleted
 	left    string // of an instance, in a saved plan: why its old object is not
+	unseen  string // why before is what is recorded; "" where it was read
 	err     error
 }
 

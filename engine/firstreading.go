@@ -200,16 +200,23 @@ func (m *member) ended(id host.ActID, state host.ActState, code int) {
 // compare finds the objects of nodes that are not as the plan printed them.
 func (r *run) compare(nodes []int) (diags hcl.Diagnostics) {
 	for _, i := range nodes {
-		c, read := r.nodes[i].change, r.nodes[i].reading()
-		in := r.inst(i)
+		c := r.nodes[i].change
+		if c.Unseen != "" {
+			r.takeRecord(i)
+		}
+		in, read := r.inst(i), r.nodes[i].reading()
 		if read.err != nil {
 			diags = append(diags, problem{summary: "Cannot read " + c.Addr.String(), detail: r.hider.hide(explain(read.err)), at: blame(in, read.err)}.diag())
 			continue
 		}
 		if what := r.difference(i, *c, read); what != "" && !r.concluded(i) {
+			was := "as it was when the plan was made"
+			if c.Unseen != "" {
+				was = "as it is recorded, which was taken as what is there when the plan was made"
+			}
 			diags = append(diags, problem{
 				summary: "Plan is stale",
-				detail:  fmt.Sprintf("On host %s, %s is not as it was when the plan was made: %s. Nothing was changed; plan again.", c.Addr.Host, c.Addr, what),
+				detail:  fmt.Sprintf("On host %s, %s is not %s: %s. Nothing was changed; plan again.", c.Addr.Host, c.Addr, was, what),
 				at:      blame(in, nil), code: CodeStale,
 			}.diag())
 		}
@@ -393,7 +400,7 @@ func (r *run) found(i int) map[string]state.Debt {
 // step is what stands there.
 func (r *run) recordIsRight(c plans.Change) bool {
 	i := r.index[c.Addr]
-	if c.Step != 0 || r.nodes[i].typ == nil || r.inst(i) == nil || r.nodes[i].typ.IsAct && c.Action != plans.NoOp {
+	if c.Step != 0 || c.Unseen != "" || r.nodes[i].typ == nil || r.inst(i) == nil || r.nodes[i].typ.IsAct && c.Action != plans.NoOp {
 		return true
 	}
 	rec, ok := r.now.Objects[c.Addr]

@@ -54,6 +54,7 @@ func (e *Engine) plan(ctx context.Context, in PlanInput) (*Planned, hcl.Diagnost
 		planned.Close()
 		return nil, append(diags, interrupted(ctx)...)
 	}
+	d.takeRecorded()
 	p, more := d.compile(d.planHosts(f), d.drift(), append(warnings, d.farewells()...))
 	diags = append(diags, more...)
 	if p == nil {

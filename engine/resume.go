@@ -59,7 +59,7 @@ func (e *Engine) derive(in PlanInput, saved *plans.Plan) (*Planned, hcl.Diagnost
 // reread is the reading that a change was planned from.
 func reread(c plans.Change) *reading {
 	r := &reading{before: c.Before, verdict: resource.Verdict(c.Verdict)}
-	r.left = c.Left
+	r.left, r.unseen = c.Left, c.Unseen
 	if c.Moved {
 		r.old, r.before = c.Before, c.Standing
 	}

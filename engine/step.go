@@ -158,7 +158,7 @@ func (s *stepRun) look(ctx context.Context) (reading, error) {
 			return reading{}, err
 		}
 	}
-	if s.m.acted.any() && s.step.At == "" {
+	if (s.m.acted.any() || s.nodes[s.node].reading().unseen != "") && s.step.At == "" {
 		if err := s.readAgain(ctx); err != nil {
 			return reading{}, err
 		}
@@ -307,6 +307,9 @@ func (s *stepRun) situation(r reading, left remains) situation {
 	sit := situation{
 		action: s.step.Action, strict: s.step.Strict, once: s.step.Once, isAct: t.IsAct,
 		touched: s.m.acted.any(), left: left, over: s.concluded(s.node), object: s.likeness(r),
+	}
+	if s.change.Unseen != "" && left == nothing { // what was printed is a record, which anybody may have made untrue since
+		sit.strict = true
 	}
 	if t.Restarts && left == cutOff { // what it is about has come to be
 		sit.object = asAfter

@@ -99,7 +99,7 @@ func (d *derivation) fellows(i int, c *plans.Change) []resource.Fellow[cty.Value
 		if toBeMade := j == i && (c.Action == plans.Create || c.Action == plans.Replace); r.before.Exists() && !toBeMade {
 			f.Object = &r.before.Value
 		}
-		if r.err != nil {
+		if r.err != nil || r.unseen != "" {
 			f.Unseen = "it could not be read"
 		}
 		if j >= d.graph.Instances {

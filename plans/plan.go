@@ -35,6 +35,9 @@ type Change struct {
 	// Left says why the object at the recorded identity, which is another, is
 	// left as it is; "" where there is none or it is deleted.
 	Left string
+	// Unseen says why the object could not be read: Before is what is recorded
+	// then. "" where it was.
+	Unseen string
 	// Origin of the object once this plan is applied.
 	Origin Origin
 }

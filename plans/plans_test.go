@@ -71,7 +71,7 @@ func content() Content {
 			{Addr: at("a", "file", "new"), Action: Create, After: secret(obj("p", "1", "v", unknown, "s", null, "l", cty.ListVal([]cty.Value{cty.StringVal("x"), unknown})), "s", "hmac-sha256:aa"), Step: 1, Sensitive: []string{"s"}, Origin: Created},
 			{Addr: at("a", "file", "old"), Action: Update, Before: obj("p", "1"), After: obj("p", "2"), Recorded: obj("p", "0"), Differs: []string{"p"}, Step: 2},
 			{Addr: at("a", "service", "x"), Action: Refresh, Before: obj("n", "x"), After: obj("n", "x"), Reason: "file.old changes", Left: "file.new manages it now", Step: 4},
-			{Addr: at("a", "thing", "x"), Action: Replace, Before: obj("id", "1"), After: obj("id", "2"), Moved: true, Standing: obj("id", "2"), Differs: []string{"id"}, Step: 5},
+			{Addr: at("a", "thing", "x"), Action: Replace, Before: obj("id", "1"), After: obj("id", "2"), Moved: true, Standing: obj("id", "2"), Unseen: "the service does not answer", Differs: []string{"id"}, Step: 5},
 			{Addr: at("a", "file", "gone"), Action: Delete, Before: obj("p", "1"), Step: 6},
 			{Addr: at("b", "file", "kept"), Action: Forget, Before: obj("p", "1"), Reason: "destroy = false", Step: 7},
 			{Addr: at("a", "exec", "maybe"), Action: Update, After: obj("c", "x"), Step: 8, InputDigest: "d", Verdict: "needed"},

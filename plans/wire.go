@@ -52,6 +52,7 @@ type wireChange struct {
 	Moved       bool        `json:"moved,omitempty"`
 	Standing    *wireObject `json:"standing,omitempty"`
 	Left        string      `json:"left,omitempty"`
+	Unseen      string      `json:"unseen,omitempty"`
 	Origin      Origin      `json:"origin,omitempty"`
 }
 
@@ -124,7 +125,7 @@ func writeContent(w io.Writer, c Content) error {
 		return wireChange{
 			Addr: c.Addr.String(), Action: c.Action, Before: t.encode(c.Before), After: t.encode(c.After), Differs: c.Differs,
 			Reason: c.Reason, Recorded: t.encode(c.Recorded), Step: c.Step, Sensitive: c.Sensitive, InputDigest: c.InputDigest,
-			Verdict: c.Verdict, Moved: c.Moved, Standing: t.encode(c.Standing), Left: c.Left, Origin: c.Origin,
+			Verdict: c.Verdict, Moved: c.Moved, Standing: t.encode(c.Standing), Left: c.Left, Unseen: c.Unseen, Origin: c.Origin,
 		}
 	})
 	list(o, "steps", c.Steps, func(s Step) wireStep {
@@ -220,7 +221,7 @@ func decodeContent(data []byte) (Content, error) {
 			return Change{
 				Addr: t.parse(c.Addr), Action: c.Action, Before: t.decode(c.Before), After: t.decode(c.After), Differs: c.Differs,
 				Reason: c.Reason, Recorded: t.decode(c.Recorded), Step: c.Step, Sensitive: c.Sensitive, InputDigest: c.InputDigest,
-				Verdict: c.Verdict, Moved: c.Moved, Standing: t.decode(c.Standing), Left: c.Left, Origin: c.Origin,
+				Verdict: c.Verdict, Moved: c.Moved, Standing: t.decode(c.Standing), Left: c.Left, Unseen: c.Unseen, Origin: c.Origin,
 			}
 		}),
 		Steps: each(w.Steps, func(s wireStep) Step {

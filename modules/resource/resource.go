@@ -7,6 +7,8 @@ package resource
 
 import (
 	"context"
+	"fmt"
+	"strings"
 
 	"github.com/kplan/kplan/modules/host"
 )
@@ -17,7 +19,8 @@ type Thing[T any] interface {
 	// Read reads the object that the receiver's id attributes name; nil means
 	// there is none. It fills every attribute that it can see, and writes
 	// nothing. It makes at most two calls, one of them where it can: calls of
-	// all reads of a machine travel together.
+	// all reads of a machine travel together. Where what tells of the object is a
+	// service that does not answer, it fails with a *NoAnswerError.
 	Read(ctx context.Context, h host.Host) (*T, error)
 	// Apply makes the machine as the receiver says. prior is what Read showed,
 	// nil to create. It is read back afterwards.
@@ -142,6 +145,22 @@ type Outlook struct {
 	// Claimed is something that begins with prefix and that an instance claims;
 	// "" where there is nothing.
 	Claimed func(prefix string) string
+}
+
+// NoAnswerError is an object that cannot be seen now, as the service that tells
+// of it does not answer. A plan takes what is recorded of it as what is there.
+type NoAnswerError struct {
+	Service string // such as "the API of this machine's cluster"
+	Said    string // what was said in its place: "connection refused"
+	Advice  string // where to look, as a sentence without its end
+}
+
+func (e *NoAnswerError) Error() string {
+	said := e.Said
+	if !strings.HasSuffix(said, ".") && !strings.HasSuffix(said, "?") {
+		said += "."
+	}
+	return fmt.Sprintf("%s does not answer: %s %s", e.Service, said, e.Advice)
 }
 
 // FieldError is an attribute with a value that the type cannot take.

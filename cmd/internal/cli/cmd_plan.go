@@ -163,6 +163,9 @@ func planCode(p *plans.Plan, detailed, offline bool) int {
 	if offline {
 		return code
 	}
+	if p.Mode() == plans.RefreshOnly && len(p.Withheld()) > 0 { // whether these changed is the answer
+		code = worst(code, 8)
+	}
 	for _, h := range p.Hosts() {
 		if h.Unreached() {
 			code = worst(code, 8)

@@ -48,7 +48,7 @@ func exitText(code int) string {
 	case 7:
 		return "the state or its journal is damaged"
 	case 8:
-		return "the answer is incomplete: hosts cannot be reached"
+		return "the answer is incomplete: hosts, or what tells of objects there, cannot be reached"
 	case 130:
 		return "interrupted; the state is saved"
 	}

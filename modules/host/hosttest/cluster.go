@@ -109,6 +109,14 @@ func (m *Machine) APIStarts() {
 	m.cluster.down, m.cluster.starting = true, true
 }
 
+// APIStops stops the API of the machine's cluster until its control plane is
+// written again.
+func (m *Machine) APIStops() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.cluster.down = true
+}
+
 // Object is a copy of an object as it is now; nil where there is none.
 func (c *Cluster) Object(id ObjectID) map[string]any {
 	c.m.mu.Lock()

@@ -244,6 +244,9 @@ func kubeadmRepair(c *Call) host.Output {
 	if out := c.writePlane(c.Argv[4]); out != nil {
 		return *out
 	}
+	if c.m.cluster != nil {
+		c.m.cluster.down = false
+	}
 	return host.Output{}
 }
 

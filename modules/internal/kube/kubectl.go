@@ -2,11 +2,11 @@ package kube
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"strings"
 
 	"github.com/kplan/kplan/modules/host"
+	"github.com/kplan/kplan/modules/resource"
 )
 
 const adminConf = "/etc/kubernetes/admin.conf"
@@ -21,7 +21,10 @@ func kubectl(args ...string) []string {
 
 // noAnswer is a cluster that cannot be read.
 func noAnswer(out host.Output) error {
-	return fmt.Errorf("the API of this machine's cluster does not answer: %s. Look there with `crictl ps -a` and `journalctl -u kubelet`, then try again", lastLine(out.Stderr))
+	return &resource.NoAnswerError{
+		Service: "the API of this machine's cluster", Said: lastLine(out.Stderr),
+		Advice: "Where the plan does not mend it, look there with `crictl ps -a` and `journalctl -u kubelet`",
+	}
 }
 
 func lastLine(b []byte) string {

@@ -34,7 +34,7 @@ type Manifest struct {
 	Name    string `cty:"name" kplan:"id"`                  // of the manifest, in its cluster
 	Content string `cty:"content" kplan:"required"`         // YAML, one or many documents
 	Prune   bool   `cty:"prune" kplan:"asked,default=true"` // delete objects that the content does not name any more
-	Wait    bool   `cty:"wait" kplan:"default=true"`        // until Deployments, DaemonSets and StatefulSets are rolled out and Namespaces active
+	Wait    bool   `cty:"wait" kplan:"asked,default=true"`  // until Deployments, DaemonSets and StatefulSets are rolled out and Namespaces active
 	InSync  bool   `cty:"in_sync" kplan:"default=true"`     // the objects are as the content says; shown as false where one is not
 }
 

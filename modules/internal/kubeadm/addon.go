@@ -66,7 +66,11 @@ func (a KubeadmAddon) Read(ctx context.Context, h host.Host) (*KubeadmAddon, err
 	case res[0].Output.Code != 0, res[1].Output.Code == 0, out.Code == 127:
 		return nil, nil
 	case out.Code != 0:
-		return nil, fmt.Errorf("the API of this machine's cluster does not tell of the addon %s: %w", a.Name, &host.ExitError{Argv: []string{"kubectl"}, Output: out})
+		said := strings.TrimSpace(string(out.Stderr))
+		return nil, &resource.NoAnswerError{
+			Service: "the API of this machine's cluster", Said: said[strings.LastIndexByte(said, '\n')+1:],
+			Advice: "Where the plan does not mend it, look there with `crictl ps -a` and `journalctl -u kubelet`",
+		}
 	case len(strings.Fields(string(out.Stdout))) < len(addons[a.Name]):
 		return nil, nil
 	}
