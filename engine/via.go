@@ -99,8 +99,11 @@ func (d *derivation) fellows(i int, c *plans.Change) []resource.Fellow[cty.Value
 		if toBeMade := j == i && (c.Action == plans.Create || c.Action == plans.Replace); r.before.Exists() && !toBeMade {
 			f.Object = &r.before.Value
 		}
-		if r.err != nil || r.unseen != "" {
-			f.Unseen = "it could not be read"
+		switch {
+		case r.err != nil:
+			f.Unseen = "it could not be read: " + d.hider.hide(explain(r.err))
+		case r.unseen != "":
+			f.Unseen = "it cannot be seen: " + r.unseen
 		}
 		if j >= d.graph.Instances {
 			rec, _ := d.recorded(j)

@@ -41,7 +41,7 @@ func (v *View) Report(t *Tally, pl *plans.Plan) {
 	troubles(p, "Not begun, because the run was interrupted:", t, event.Stopped)
 	if n := len(pl.Withheld()); n > 0 {
 		p.end()
-		p.sayf("The plan withheld %s: their hosts could not be read.", count(n, "object"))
+		p.sayf("The plan withheld %s, and says why.", count(n, "object"))
 	}
 	v.print(p)
 }
