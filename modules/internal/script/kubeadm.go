@@ -275,34 +275,36 @@ const NodeAsked = nodeFunctions + `
 // KubeadmRejoin brings a worker's kubelet the configuration that the cluster has.
 // The kubelet is restarted where that is another than it was started with, which
 // is what the digests are of, and where it does not run. With the argument gone,
-// and where the cluster does not have its node, it is restarted, too: it registers
+// and where the cluster does not have its node, it is restarted first: it registers
 // it only when it starts (kubernetes/kubernetes, pkg/kubelet/kubelet_node_status.go,
-// registerWithAPIServer). Such a node has another range of pods' addresses, for
-// which the pod network is set up anew; its pods were ended before.
+// registerWithAPIServer), and kubeadm refuses a machine that has none. Such a node
+// has another range of pods' addresses, for which the pod network is set up anew;
+// its pods were ended before.
 const KubeadmRejoin = kubeadmFiles + nodeFunctions + `
 export KUBECONFIG=/etc/kubernetes/kubelet.conf
 config=/var/lib/kubelet/config.yaml
+if [ "${1-}" = gone ] && gone; then
+	unplug
+	rm -f /run/flannel/subnet.env
+	systemctl restart kubelet
+	tries=0
+	while gone; do
+		tries=$((tries + 1))
+		[ "$tries" -lt 300 ] || {
+			printf 'the cluster has no node %s, two minutes after the kubelet was started to register it: journalctl -u kubelet on the machine says why\n' "$node" >&2
+			exit 1
+		}
+		sleep 0.4
+	done
+	[ ! -e "$sums" ] || ! same "$config" || exit 0
+fi
 was=$(sha256sum <"$config")
 [ ! -e "$sums" ] || same "$config" || was=
 kubeadm upgrade node phase kubelet-config </dev/null
 restart=
 [ "$(sha256sum <"$config")" = "$was" ] || restart=1
 systemctl is-active --quiet kubelet || restart=1
-if [ "${1-}" = gone ] && gone; then
-	unplug
-	rm -f /run/flannel/subnet.env
-	restart=1
-fi
 [ -z "$restart" ] || systemctl restart kubelet
-tries=0
-while [ "${1-}" = gone ] && gone; do
-	tries=$((tries + 1))
-	[ "$tries" -lt 300 ] || {
-		printf 'the cluster has no node %s, two minutes after the kubelet was started to register it: journalctl -u kubelet on the machine says why\n' "$node" >&2
-		exit 1
-	}
-	sleep 0.4
-done
 finish "$config"
 `
 

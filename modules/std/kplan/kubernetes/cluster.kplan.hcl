@@ -17,7 +17,7 @@ resource "kubeadm_config" "main" {
   image_repository  = var.image_repository
   kubelet           = yamlencode(merge({ cgroupDriver = "systemd" }, var.kubelet))
   kube_proxy        = yamlencode(var.kube_proxy)
-  skip_phases       = ["addon/coredns", "addon/kube-proxy"]
+  skip_phases       = contains(var.addons, "kube-proxy") ? ["addon/coredns"] : ["addon/coredns", "addon/kube-proxy"]
   depends_on        = [package.kubernetes]
 }
 
@@ -40,7 +40,8 @@ resource "manifest" "flannel" {
   depends_on = [kubeadm_control_plane.main]
 }
 
-# Objects of their own, so that they are brought again where they were deleted.
+# Objects of their own, so that they are brought again where they were deleted. kubeadm init
+# brings kube-proxy itself: CoreDNS, which comes after the pod network, is not ready before it.
 resource "kubeadm_addon" "main" {
   for_each   = toset(var.addons)
   on         = [for i, h in var.control_plane : h if i == 0]
