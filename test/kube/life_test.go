@@ -30,6 +30,8 @@ func TestLife(t *testing.T) {
 	s.stage("kubelets that were stopped run, and a node that was deleted is back")
 	s.rewritten()
 	s.stage("static pods are written again, and are those that run")
+	s.broken()
+	s.stage("an API server that was taken away is back")
 	s.otherVersion()
 	s.otherRange()
 	s.stage("another version and another range are refused")
@@ -211,6 +213,23 @@ func (s *spec) rewritten() {
 	if strings.Count(got, "\n") != 2 || strings.Contains(got, " --v=3 ") || strings.Contains(got, " --log-level=warn ") {
 		s.t.Errorf("there run\n%s", got)
 	}
+	s.kubectl("get --raw /readyz")
+	s.still()
+}
+
+// broken has the API server taken away, without which nothing tells of what is in the cluster: that is planned from the record, and one
+// apply mends it.
+func (s *spec) broken() {
+	s.t.Helper()
+	s.ssh(s.machines[0], "", "rm /etc/kubernetes/manifests/kube-apiserver.yaml; for i in $(seq 120); do "+
+		"kubectl --kubeconfig /etc/kubernetes/admin.conf get --raw /readyz || exit 0; sleep 1; done; exit 1")
+	r := s.Want(2, "plan", "--detailed-exitcode")
+	for _, part := range []string{"module.cluster.kubeadm_control_plane.main@k8s-node1 will be updated in-place", "is taken as what is there"} {
+		if !strings.Contains(r.Stdout+r.Stderr, part) {
+			s.t.Errorf("without an API server the plan does not say %q:\n%s%s", part, r.Stdout, r.Stderr)
+		}
+	}
+	s.Want(0, "apply", "--auto-approve")
 	s.kubectl("get --raw /readyz")
 	s.still()
 }
