@@ -8,10 +8,9 @@ import (
 	"github.com/kplan/kplan/plans"
 )
 
-// refusals finds what a type refuses to make of what is there. It is asked of what
-// the plan leaves alone too, as it is withheld or not selected: what is beside that
-// would go ahead without it, such as the packages of a cluster whose version cannot
-// change. A saved plan was looked at when it was made, and a look at what changed
+// refusals finds what a type refuses to make of what is there. Of a type that binds
+// the whole plan it is asked too where the plan leaves the object alone, as it is
+// withheld or not selected. A saved plan was looked at when it was made, and a look at what changed
 // changes nothing.
 func (d *derivation) refusals() {
 	if d.in.Mode == plans.RefreshOnly || d.met == nil && !d.in.Offline {
@@ -26,9 +25,10 @@ func (d *derivation) refusals() {
 		if failed || n.change != nil && n.change.Action != plans.Update {
 			continue
 		}
-		want, prior := n.plain, n.reading().raw
+		prior := n.reading().raw
+		want := d.asFound(i, n.plain, plans.Object{Value: prior})
 		if n.change == nil || prior == cty.NilVal {
-			if want, prior = d.asLeft(i, prior); prior == cty.NilVal {
+			if want, prior = d.asLeft(i, prior); prior == cty.NilVal || !n.typ.Binding {
 				continue
 			}
 		}
@@ -55,5 +55,11 @@ func (d *derivation) asLeft(i int, read cty.Value) (want, prior cty.Value) {
 	if read.IsNull() {
 		return cty.NilVal, cty.NilVal
 	}
-	return d.asFound(i, asked, plans.Object{Value: read}), read
+	attrs := d.asFound(i, asked, plans.Object{Value: read}).AsValueMap()
+	for _, a := range d.nodes[i].typ.Schema.Attributes {
+		if !d.nodes[i].plain.GetAttr(a.Name).IsWhollyKnown() && read.Type().HasAttribute(a.Name) {
+			attrs[a.Name] = read.GetAttr(a.Name)
+		}
+	}
+	return cty.ObjectVal(attrs), read
 }

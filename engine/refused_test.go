@@ -16,6 +16,7 @@ import (
 type fixed struct {
 	Path    string `cty:"path" kplan:"id"`
 	Version string `cty:"version" kplan:"required"`
+	Mark    string `cty:"mark" kplan:"default=1"` // beside it
 }
 
 func (f fixed) Read(ctx context.Context, h host.Host) (*fixed, error) {
@@ -23,11 +24,12 @@ func (f fixed) Read(ctx context.Context, h host.Host) (*fixed, error) {
 	if err != nil || files[0] == nil {
 		return nil, err
 	}
-	return &fixed{Path: f.Path, Version: string(files[0].Content)}, nil
+	version, mark, _ := strings.Cut(string(files[0].Content), " ")
+	return &fixed{Path: f.Path, Version: version, Mark: mark}, nil
 }
 
 func (f fixed) Apply(ctx context.Context, h host.Host, _ *fixed) error {
-	_, err := h.Do(ctx, host.WriteFile{Path: f.Path, Content: []byte(f.Version), Mode: 0o644})
+	_, err := h.Do(ctx, host.WriteFile{Path: f.Path, Content: []byte(f.Version + " " + f.Mark), Mode: 0o644})
 	return err
 }
 
@@ -62,30 +64,38 @@ resource "file" "beside" {
 // What a type refuses is refused wherever it is recorded, also where the plan
 // does not come to it: what is beside it would go ahead alone.
 func TestARefusalOfWhatThePlanDoesNotComeTo(t *testing.T) {
+	binding := []resource.Option{resource.Binding}
 	second := strings.Replace(aFixed, `= "1"`, `= "2"`, 1)
 	for name, tt := range map[string]struct {
 		spec    string
 		arrange func(*world)
 		choose  func(*engine.PlanInput)
 		refused bool
+		opts    []resource.Option
 	}{
-		"it comes to it":  {second, nil, asItIs, true},
-		"withheld":        {second, func(w *world) { w.down["a"] = true }, asItIs, true},
-		"another target":  {second, nil, func(in *engine.PlanInput) { in.Targets = targets(t, "file.beside@b") }, true},
-		"excluded":        {second, nil, func(in *engine.PlanInput) { in.Excludes = targets(t, "fixed.it@a") }, true},
-		"offline":         {second, nil, func(in *engine.PlanInput) { in.Offline = true }, true},
-		"a look":          {second, nil, func(in *engine.PlanInput) { in.Mode = plans.RefreshOnly }, false},
-		"a destroy":       {second, nil, func(in *engine.PlanInput) { in.Mode = plans.Destroy }, false},
-		"as recorded":     {aFixed, func(w *world) { w.down["a"] = true }, asItIs, false},
-		"made there now":  {second, func(w *world) { w.machines["a"].RemoveAll("/etc/fixed") }, asItIs, false},
-		"another object":  {strings.Replace(second, "/etc/fixed", "/etc/other", 1), func(w *world) { w.down["a"] = true }, asItIs, false},
-		"ignored":         {strings.Replace(second, "  path    = \"/etc/fixed\"", "  path = \"/etc/fixed\"\n  lifecycle {\n    ignore_changes = [version]\n  }", 1), func(w *world) { w.down["a"] = true }, asItIs, false},
-		"not known":       {strings.Replace(second, "version = var.version", "version = facts[\"b\"].hostname", 1), func(w *world) { w.down["a"], w.down["b"] = true, true }, asItIs, false},
-		"not in the spec": {"", func(w *world) { w.down["a"] = true }, asItIs, false},
+		"it comes to it":  {second, nil, asItIs, true, binding},
+		"withheld":        {second, func(w *world) { w.down["a"] = true }, asItIs, true, binding},
+		"another target":  {second, nil, func(in *engine.PlanInput) { in.Targets = targets(t, "file.beside@b") }, true, binding},
+		"excluded":        {second, nil, func(in *engine.PlanInput) { in.Excludes = targets(t, "fixed.it@a") }, true, binding},
+		"offline":         {second, nil, func(in *engine.PlanInput) { in.Offline = true }, true, binding},
+		"a look":          {second, nil, func(in *engine.PlanInput) { in.Mode = plans.RefreshOnly }, false, binding},
+		"a destroy":       {second, nil, func(in *engine.PlanInput) { in.Mode = plans.Destroy }, false, binding},
+		"as recorded":     {aFixed, func(w *world) { w.down["a"] = true }, asItIs, false, binding},
+		"made there now":  {second, func(w *world) { w.machines["a"].RemoveAll("/etc/fixed") }, asItIs, false, binding},
+		"another object":  {strings.Replace(second, "/etc/fixed", "/etc/other", 1), func(w *world) { w.down["a"] = true }, asItIs, false, binding},
+		"ignored":         {strings.Replace(second, "  path    = \"/etc/fixed\"", "  path = \"/etc/fixed\"\n  lifecycle {\n    ignore_changes = [version]\n  }", 1), func(w *world) { w.down["a"] = true }, asItIs, false, binding},
+		"not known":       {strings.Replace(second, "version = var.version", "version = facts[\"b\"].hostname", 1), func(w *world) { w.down["a"], w.down["b"] = true, true }, asItIs, false, binding},
+		"not in the spec": {"", func(w *world) { w.down["a"] = true }, asItIs, false, binding},
+		"ignored, and changed by hand": {
+			strings.Replace(second, "  path    = \"/etc/fixed\"", "  path = \"/etc/fixed\"\n  mark = \"2\"\n  lifecycle {\n    ignore_changes = [version]\n  }", 1), nil, asItIs, false, nil,
+		},
+		"a type of its own":           {second, nil, asItIs, true, nil},
+		"a type of its own, withheld": {second, func(w *world) { w.down["a"] = true }, asItIs, false, nil},
+		"a type of its own, excluded": {second, nil, func(in *engine.PlanInput) { in.Excludes = targets(t, "fixed.it@a") }, false, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, "a", "b")
-			w.types = modules.NewCatalog(append(modules.All(), resource.Define[fixed]("fixed"))...)
+			w.types = modules.NewCatalog(append(modules.All(), resource.Define[fixed]("fixed", tt.opts...))...)
 			w.spec(aFixed)
 			w.apply()
 			w.spec(tt.spec)

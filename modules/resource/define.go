@@ -29,6 +29,8 @@ type Type struct {
 	Shared bool
 	// Restarts marks an act that ends with a restart of its machine.
 	Restarts bool
+	// Binding marks a type whose refusal of a change is one of the whole plan.
+	Binding bool
 
 	ops ops
 }
@@ -72,6 +74,11 @@ func Merges(t *Type) { t.Merges = true }
 // Restarts marks an act that ends with host.Restart: where it was begun and the
 // machine is in another boot since, it was done. It is not begun again.
 func Restarts(t *Type) { t.Restarts = true }
+
+// Binding marks a type whose refusal of a change binds all of a plan, also one
+// that leaves the object out: what is beside it would go ahead without it, such as
+// the packages of a cluster whose version cannot change.
+func Binding(t *Type) { t.Binding = true }
 
 // Change is what Apply is called with: what is wanted, and what was read, nil to
 // create.

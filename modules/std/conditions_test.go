@@ -82,10 +82,15 @@ func TestConditionsOfMachines(t *testing.T) {
 		"not read":          {machines{2, links, "", "", nil}, "", nil},
 		"old containerd":    {machines{2, links, "1.6.20~ds1-1+deb12u1", "", nil}, "", []string{"containerd 1.6.20 on node1, containerd 1.6.20 on node2. containerd's maintainers name 1.6.39, "}},
 		"newer containerd":  {machines{2, links, "2.10.0", "", nil}, "", nil},
-		"containerd too old": {
+		"containerd of the same format": {
 			machines{2, links, "1.6.20~ds1-1+deb12u1", "", nil},
 			`container_runtime_version = "1.7"`,
-			[]string{"On node1 containerd 1.6.20~ds1-1+deb12u1 is installed, which is older than", "On node2 containerd 1.6.20", "not recommended with what is installed"},
+			[]string{"not recommended with what is installed"},
+		},
+		"containerd too old": {
+			machines{2, links, "1.6.20~ds1-1+deb12u1", "", nil},
+			`container_runtime_version = "2.1"`,
+			[]string{"On node1 containerd 1.6.20~ds1-1+deb12u1 is installed, which does not read the configuration of 2.1 ", "On node2 containerd 1.6.20", "not recommended with what is installed"},
 		},
 		"other scheme":         {machines{2, links, "git", "", nil}, "", nil}, // what is declared counts
 		"pods in the network":  {machines{2, []string{"eth0 10.0.2.15/22"}, "", "", nil}, `pod_cidr = "10.0.1.0/24"`, []string{"the network of the hosts: 10.0.0.0/22."}},

@@ -176,7 +176,7 @@ func kubeadmInit(c *Call) host.Output {
 	}
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put("/var/lib/etcd/member", "")
-	c.m.certify(true)
+	c.m.certify(c.hostname(), true)
 	c.m.node = c.named(c.Argv[4])
 	c.m.found(c.m.node)
 	for addon := range c.m.cluster.addons {
@@ -286,7 +286,7 @@ func kubeadmJoin(c *Call) host.Output {
 		return *out
 	}
 	plane.cluster.join(c.Argv[4], c.m.facts.MachineID)
-	c.m.certify(false)
+	c.m.certify(c.hostname(), false)
 	c.m.put(clusterCA, authority())
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put(kubeletYAML, plane.cluster.kubelet)
@@ -357,7 +357,7 @@ func kubeadmJoinPlane(c *Call) host.Output {
 		plane.cluster.grow(name, address)
 	}
 	c.m.cluster = plane.cluster
-	c.m.certify(true)
+	c.m.certify(c.hostname(), true)
 	c.m.put(adminConf, AdminConf(time.Now().AddDate(1, 0, 0)))
 	c.m.put(kubeDir+"/kubelet.conf", "keys\n")
 	c.m.put("/var/lib/etcd/member", "")

@@ -95,7 +95,7 @@ func nodeAsked(c *Call) host.Output {
 	}
 	gone := c.ofPlane(func(cl *Cluster) host.Output {
 		if cl.objects[nodeID(c.hostname()).Key()] == nil {
-			return say("gone\n")
+			return say("gone " + c.hostname() + "\n")
 		}
 		return host.Output{}
 	})

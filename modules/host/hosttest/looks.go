@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/pem"
 	"fmt"
 	"maps"
@@ -62,10 +63,10 @@ func (m *Machine) kernel() {
 }
 
 // certify gives a node the certificates that kubeadm and the kubelet make.
-func (m *Machine) certify(plane bool) {
+func (m *Machine) certify(node string, plane bool) {
 	end := time.Now().AddDate(1, 0, 0)
 	year := Certificate(end)
-	m.put("/var/lib/kubelet/pki/kubelet-client-current.pem", year+"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
+	m.put("/var/lib/kubelet/pki/kubelet-client-current.pem", kubeletCertificate(node, end)+"-----BEGIN PRIVATE KEY-----\nc2VjcmV0\n-----END PRIVATE KEY-----\n")
 	if !plane {
 		return
 	}
@@ -82,11 +83,16 @@ func (m *Machine) certify(plane bool) {
 
 // Certificate is one that is good until its end, as PEM text.
 func Certificate(end time.Time) string {
-	return selfSigned(ed25519.NewKeyFromSeed(make([]byte, ed25519.SeedSize)), end)
+	return selfSigned(authorityKey, "", end)
 }
 
-func selfSigned(key ed25519.PrivateKey, end time.Time) string {
-	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: end}
+// kubeletCertificate is that by which a kubelet is the node.
+func kubeletCertificate(node string, end time.Time) string {
+	return selfSigned(authorityKey, "system:node:"+node, end)
+}
+
+func selfSigned(key ed25519.PrivateKey, name string, end time.Time) string {
+	t := &x509.Certificate{SerialNumber: big.NewInt(1), NotAfter: end, Subject: pkix.Name{CommonName: name}}
 	der, err := x509.CreateCertificate(rand.Reader, t, t, key.Public(), key)
 	if err != nil {
 		panic(err)
@@ -101,7 +107,7 @@ func AnothersWorker() map[string]string {
 		panic(err)
 	}
 	return map[string]string{
-		clusterCA:                 selfSigned(key, time.Now().AddDate(10, 0, 0)),
+		clusterCA:                 selfSigned(key, "", time.Now().AddDate(10, 0, 0)),
 		kubeDir + "/kubelet.conf": "clusters:\n- cluster:\n    server: https://10.9.9.9:6443\n",
 		kubeletYAML:               "kind: KubeletConfiguration\n",
 	}

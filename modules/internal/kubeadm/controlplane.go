@@ -10,7 +10,7 @@ import (
 	"github.com/kplan/kplan/modules/resource"
 )
 
-var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane")
+var controlPlane = resource.Define[KubeadmControlPlane]("kubeadm_control_plane", resource.Binding)
 
 // KubeadmControlPlane is the control plane of a Kubernetes cluster: API server,
 // controller manager, scheduler and etcd, made by kubeadm. It is on one host, or

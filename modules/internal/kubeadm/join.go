@@ -117,7 +117,7 @@ func (j KubeadmJoin) Read(ctx context.Context, h host.Host) (*KubeadmJoin, error
 		got.Cluster[name] = c
 	}
 	if f := m.files[hostNameNow]; f != nil {
-		name := strings.TrimSpace(string(f.Content))
+		name := strings.ToLower(text(f)) // as kubeadm and the kubelet do
 		got.Node = &name
 	}
 	return got, nil
@@ -131,15 +131,20 @@ func inRun(socket string) string {
 
 // Refuses implements resource.Refuser.
 func (j KubeadmJoin) Refuses(prior *KubeadmJoin) string {
-	if prior.CRISocket != j.CRISocket {
+	if inRun(prior.CRISocket) != inRun(j.CRISocket) {
 		return fmt.Sprintf("The worker has joined with the container runtime at %s, which kubeadm cannot change. Keep it, or take the host out, apply, and put it in again.", prior.CRISocket)
 	}
-	for name, c := range j.Cluster {
-		if reason := c.refuses(name, prior.Cluster[name]); reason != "" {
-			return reason
+	refusal := ""
+	for _, name := range j.Peers() {
+		c, there := j.Cluster[name], prior.Cluster[name]
+		if c.CAHash != nil && there.CAHash != nil && *c.CAHash == *there.CAHash {
+			return "" // it is a node of that one, whichever other member is still to be made
+		}
+		if refusal == "" {
+			refusal = c.refuses(name, there)
 		}
 	}
-	return ""
+	return refusal
 }
 
 // Apply makes one call where the machine is a worker; to join it makes three at home and up to five on the control plane. The join
@@ -168,7 +173,7 @@ func (j KubeadmJoin) Apply(ctx context.Context, h host.Host, prior *KubeadmJoin)
 	if err != nil {
 		return err
 	}
-	name, machine, version := text(found[0].File), text(found[1].File), lastLine(found[2].Output.Stdout)
+	name, machine, version := strings.ToLower(text(found[0].File)), text(found[1].File), lastLine(found[2].Output.Stdout)
 	api, known := configAPI(strings.TrimPrefix(version, "v"))
 	if !known {
 		return fmt.Errorf("kubeadm on the machine is of version %s, whose configuration kplan does not know", version)
@@ -221,7 +226,7 @@ func (j KubeadmJoin) Delete(ctx context.Context, h host.Host) error {
 	if err != nil {
 		return err
 	}
-	if err := takeOut(ctx, plane, text(found[0])); err != nil {
+	if err := takeOut(ctx, plane, strings.ToLower(text(found[0]))); err != nil {
 		return err
 	}
 	return detached(ctx, h, "reset the machine", script.KubeadmReset, nil)

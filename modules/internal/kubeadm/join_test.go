@@ -355,3 +355,38 @@ func TestAResetMachineWhoseNodeStaysReady(t *testing.T) {
 		})
 	}
 }
+
+// One of several members is made anew: a worker is a node of the others' cluster.
+func TestAWorkerStaysWhileAMemberIsReplaced(t *testing.T) {
+	is, other, endpoint := hosttest.AuthorityHash, "sha256:00", "10.0.2.15:6443"
+	prior := &KubeadmJoin{CRISocket: "unix:///run/containerd/containerd.sock", Cluster: map[string]Cluster{"a": {&endpoint, &is}, "b": {&endpoint, &is}}}
+	for name, c := range map[string]struct {
+		a, b    *string
+		socket  string
+		refused string
+	}{
+		"as it is":         {&is, &is, "/run", ""},
+		"one is made anew": {&is, nil, "/run", ""},
+		"the other is":     {nil, &is, "/var/run", ""},
+		"all are":          {nil, nil, "/run", "still to be made"},
+		"another cluster":  {&other, nil, "/run", "not sha256:00 as that of host a"},
+		"another runtime":  {&is, &is, "/run/crio", "which kubeadm cannot change"},
+	} {
+		wanted := KubeadmJoin{CRISocket: "unix://" + c.socket + "/containerd/containerd.sock", Cluster: map[string]Cluster{"a": {&endpoint, c.a}, "b": {&endpoint, c.b}}}
+		if got := wanted.Refuses(prior); (got == "") != (c.refused == "") || !strings.Contains(got, c.refused) {
+			t.Errorf("%s: %q", name, got)
+		}
+	}
+}
+
+// A node has not to be called as its machine: nothing is missed where another name is not known.
+func TestAMachineIsCalledOtherwiseThanItsNode(t *testing.T) {
+	ctx, _, worker := worlds(t)
+	if err := joinWanted().Apply(ctx, worker.Host(), nil); err != nil {
+		t.Fatal(err)
+	}
+	worker.Put(hostNameNow, "renamed\n")
+	if got, err := joinWanted().Read(ctx, worker.Reader()); err != nil || got == nil || !got.Registered {
+		t.Errorf("it reads as %+v, %v", got, err)
+	}
+}

@@ -56,7 +56,7 @@ func (m *machine) leftovers(endpoint string) (list []resource.Finding) {
 	cluster := fmt.Sprintf("(its authority is %s, its API server %s)", cmp.Or(pinned(text(m.made.files[caFile])), "unknown"), cmp.Or(m.server, "unknown"))
 	switch {
 	case m.begun:
-	case !m.standing && m.made.files[etcdData] != nil:
+	case !m.standing && m.made.files[etcdData] != nil && m.made.files[apiserverFile] == nil && m.made.files[adminFile] == nil:
 		list = append(list, resource.Finding{
 			Name: "data of etcd", Error: true,
 			Msg:    etcdData + " is there, with the data of an etcd, and no control plane that it is of",

@@ -59,7 +59,7 @@ func look(ctx context.Context, h host.Host, paths ...string) (made, error) {
 		}
 		ops[i] = read
 	}
-	res, err := h.Do(ctx, append(ops, kubeletNow, host.Query{Argv: []string{"/bin/sh", "-c", script.NodeAsked, "kplan"}, AnyExit: true})...)
+	res, err := h.Do(ctx, append(ops, kubeletNow, host.Query{Argv: []string{"/bin/sh", "-c", script.NodeAsked, "kplan"}, AnyExit: true}, askIdentity)...)
 	if err != nil {
 		return made{}, err
 	}
@@ -69,8 +69,21 @@ func look(ctx context.Context, h host.Host, paths ...string) (made, error) {
 	}
 	m.begun = m.files[begunFile] != nil
 	m.stopped = stopped(res[len(all)].Output)
-	m.gone = lastLine(res[len(all)+1].Output.Stdout) == "gone"
+	if name, gone := strings.CutPrefix(lastLine(res[len(all)+1].Output.Stdout), "gone "); gone {
+		m.gone = isNode(string(res[len(all)+2].Output.Stdout), name)
+	}
 	return m, nil
+}
+
+// askIdentity reads the certificate by which the kubelet is a node, and no key.
+var askIdentity = host.Query{Argv: []string{"sh", "-c", script.Certificates, "kplan", kubeletCert}, AnyExit: true}
+
+// isNode reports whether a kubelet's certificate, the answer to askIdentity, is of
+// the node called name (Kubernetes documentation, "Using Node Authorization"). The
+// machine may be called otherwise than its node.
+func isNode(answer, name string) bool {
+	cert := certificate(answer)
+	return cert != nil && cert.Subject.CommonName == "system:node:"+name
 }
 
 // kubeletNow asks the service manager what the kubelet does.

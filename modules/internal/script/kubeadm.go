@@ -253,23 +253,29 @@ finish "$1" $(manifests) /var/lib/kubelet/config.yaml
 `
 
 const nodeFunctions = `
-# gone: true where the API says that the cluster has no node of this machine, which its kubelet may ask for (Kubernetes
-# documentation, "Using Node Authorization"). It says so of a path that it does not know, too, and then names no node.
+node=$(tr '[:upper:]' '[:lower:]' </proc/sys/kernel/hostname)
+
+# ask: asks the API for the node of this machine, as its kubelet may (Kubernetes documentation, "Using Node Authorization").
+ask() {
+	kubectl --kubeconfig=/etc/kubernetes/kubelet.conf --cache-dir=/dev/null --request-timeout=5s get --raw "/api/v1/nodes/$node" 2>&1 >/dev/null
+}
+
+# gone: true where the API says that the cluster has no such node. It says so of a path that it does not know, too, and then names
+# no node.
 gone() {
-	node=$(tr '[:upper:]' '[:lower:]' </proc/sys/kernel/hostname)
-	said=$(kubectl --kubeconfig=/etc/kubernetes/kubelet.conf --cache-dir=/dev/null --request-timeout=5s \
-		get --raw "/api/v1/nodes/$node" 2>&1 >/dev/null) && return 1
+	said=$(ask) && return 1
 	case $said in *"(NotFound): nodes "*) return 0 ;; esac
 	return 1
 }
 `
 
-// NodeAsked says gone of a worker whose node the cluster does not have. Where
+// NodeAsked says gone NODE of a worker where the cluster has no node of its host
+// name. Where
 // nothing is made of the machine yet, or the API does not answer within five
 // seconds, it says nothing.
 const NodeAsked = nodeFunctions + `
 [ -s /etc/kubernetes/kubelet.conf ] && [ ! -e /etc/kubernetes/admin.conf ] && [ ! -e ` + KubeadmBegun + ` ] || exit 0
-! gone || echo gone
+! gone || echo "gone $node"
 `
 
 // KubeadmRejoin brings a worker's kubelet the configuration that the cluster has.
@@ -288,7 +294,7 @@ if [ "${1-}" = gone ] && gone; then
 	rm -f /run/flannel/subnet.env
 	systemctl restart kubelet
 	tries=0
-	while gone; do
+	until ask >/dev/null; do
 		tries=$((tries + 1))
 		[ "$tries" -lt 300 ] || {
 			printf 'the cluster has no node %s, two minutes after the kubelet was started to register it: journalctl -u kubelet on the machine says why\n' "$node" >&2

@@ -157,13 +157,17 @@ func TestRejoinWithoutTheAPI(t *testing.T) {
 
 // Of a node it is told only that the API does not have it, and of a machine that is no worker nothing is asked.
 func TestNodeAsked(t *testing.T) {
+	hostname, err := os.Hostname()
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		change func(*node)
 		want   string
 		asks   bool
 	}{
 		"it is there":               {func(*node) {}, "", true},
-		"it was deleted":            {func(n *node) { n.without("registered") }, "gone\n", true},
+		"it was deleted":            {func(n *node) { n.without("registered") }, "gone " + strings.ToLower(hostname) + "\n", true},
 		"the API is down":           {func(n *node) { n.without("registered"); n.put("down", "") }, "", true},
 		"it answers something else": {func(n *node) { n.without("registered"); n.put("other-path", "") }, "", true},
 		"it refuses":                {func(n *node) { n.without("registered"); n.put("forbidden", "") }, "", true},

@@ -55,8 +55,8 @@ resource "containerd" "node" {
   depends_on             = [package.tools]
   lifecycle {
     precondition {
-      condition     = try([for v in [regex("^([0-9]+)\\.([0-9]+)\\.", package.tools["containerd"].installed_version)] : tonumber(v[0]) * 1000 + tonumber(v[1])][0], local.line) >= local.line
-      error_message = "On ${each.host.name} containerd ${package.tools["containerd"].installed_version} is installed, which is older than container_runtime_version says and may not read a configuration for ${var.container_runtime_version}. Write the version that is installed, or bring a newer one by a package_repository."
+      condition     = try([for v in [regex("^([0-9]+)\\.([0-9]+)\\.", package.tools["containerd"].installed_version)] : tonumber(v[0]) * 1000 + tonumber(v[1])][0], local.reads) >= local.reads
+      error_message = "On ${each.host.name} containerd ${package.tools["containerd"].installed_version} is installed, which does not read the configuration of ${var.container_runtime_version} (container_runtime_version). Write the version that is installed, or install a newer one on the machine."
     }
   }
 }

@@ -68,16 +68,12 @@ variable "endpoint" {
     error_message = "Write ADDRESS:PORT, such as 10.0.2.15:6443, [fd00::15]:6443 or k8s.example.org:6443, without a scheme and in lower case."
   }
   validation {
-    condition     = length(setintersection(local.endpoint_at, [for h in var.workers : h.name])) == 0
+    condition     = local.api.port != "6443" || length(setintersection(local.endpoint_at, [for h in var.workers : h.name])) == 0
     error_message = "The endpoint ${local.endpoint} is at ${join(", ", local.endpoint_at)}, a worker, where no API server listens. Write the address of the control plane, or of a load balancer before it."
   }
   validation {
     condition     = length(local.control_plane) < 2 || length(setintersection(local.endpoint_at, local.control_plane)) == 0
     error_message = "The endpoint ${local.endpoint} is at ${join(", ", local.endpoint_at)}, one host of the control plane, without which the others would not be reached. Set it to ADDRESS:PORT of a load balancer before them."
-  }
-  validation {
-    condition     = length(local.control_plane) != 1 || length(setintersection(local.endpoint_at, local.control_plane)) == 0 || local.api.port == "6443"
-    error_message = "The API server of ${join(", ", local.endpoint_at)} listens on port 6443, not ${local.api.port}. Write its address with that port, or the address of a load balancer before it."
   }
 }
 
@@ -164,7 +160,7 @@ variable "package_mirror" {
   default     = "https://pkgs.k8s.io"
   nullable    = false
   validation {
-    condition     = can(regex("^[a-z][a-z0-9+.-]*://?[^\\s/]\\S*$", var.package_mirror))
+    condition     = can(regex("^[a-z][a-z0-9+.-]*(:/{1,3})[^\\s/]\\S*$", var.package_mirror))
     error_message = "Write a URL, such as https://pkgs.k8s.io."
   }
 }

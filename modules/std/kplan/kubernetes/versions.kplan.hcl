@@ -11,7 +11,10 @@ locals {
     declared  = { container_runtime_version = var.container_runtime_version }
     installed = { for name, p in all.package.tools : name => try(regex("^[0-9]+\\.[0-9]+\\.[0-9]+", p["containerd"].installed_version), var.container_runtime_version) }
   }
+  # The line of containerd that reads the configuration for the one that is declared, or later ones: its format is another since
+  # 2.0 and since 2.3.
   line   = try(tonumber(split(".", var.container_runtime_version)[0]) * 1000 + tonumber(split(".", var.container_runtime_version)[1]), 0)
+  reads  = max([for since in [0, 2000, 2003] : since if since <= local.line]...)
   newest = max([for r in local.release.containerd : tonumber(split(".", r)[0]) * 1000 + tonumber(split(".", r)[1])]...)
   not_recommended = { for known, runtimes in local.runtimes : known => {
     for name, v in runtimes : name => v
